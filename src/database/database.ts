@@ -1,6 +1,7 @@
 /**
  * The one SQLite file: opened, migrated, and shared by the catalog (rows) and the store (small objects).
  */
+import { statSync } from 'node:fs'
 import BetterSqlite3 from 'better-sqlite3'
 import { failPoint } from '../domain/fail-point.ts'
 import { makeGroupCommit, type Write, type WriteAlone } from './group-commit.ts'
@@ -20,13 +21,26 @@ export class NewerSchema extends Error {
   override readonly name = 'NewerSchema'
 }
 
+/** There is nothing in the file, or no file, where there has been something: it must not be taken for a new one. */
+export class EmptyDatabase extends Error {
+  override readonly name = 'EmptyDatabase'
+}
+
 /**
  * @param file path of the database, made if missing
- * @throws NewerSchema; SqliteError when the file is not a database or cannot be opened
+ * @param options.mayBeNew false: there must be one already, with tables in it
+ * @throws EmptyDatabase, NewerSchema; SqliteError when the file is not a database or cannot be opened
  */
-export function openDatabase(file: string): Database {
+export function openDatabase(file: string, { mayBeNew = true }: { readonly mayBeNew?: boolean } = {}): Database {
+  if (!mayBeNew) requireContent(file)
   const sql = openConfigured(file)
-  migrate(sql)
+  try {
+    if (!mayBeNew && stepsSeen(sql) === 0) throw new EmptyDatabase('there is nothing in it')
+    migrate(sql)
+  } catch (error) {
+    sql.close()
+    throw error
+  }
   const { write, writeAlone, idle } = makeGroupCommit(sql)
   return {
     sql,
@@ -37,6 +51,13 @@ export function openDatabase(file: string): Database {
       sql.close()
     },
   }
+}
+
+/** Before it is opened: SQLite would make a missing file, and throw away the log of one that has 0 bytes. */
+function requireContent(file: string): void {
+  const stats = statSync(file, { throwIfNoEntry: false })
+  if (stats === undefined) throw new EmptyDatabase('it is not there')
+  if (stats.size === 0) throw new EmptyDatabase('there is nothing in it')
 }
 
 /**

@@ -2,7 +2,7 @@
  * What stays the same for the life of the process, however often the configuration is read again: the data directory, the database,
  * the store, and what is under way.
  */
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
@@ -10,17 +10,20 @@ import type { MediaCatalog, StoredThumbnail } from '../catalog/media-catalog.ts'
 import { type MediaReferences, makeMediaReferences } from '../catalog/media-references.ts'
 import { makeSqliteCatalog } from '../catalog/sqlite-catalog.ts'
 import type { Config } from '../config/config.ts'
-import { type Database, openDatabase } from '../database/database.ts'
+import { type Database, EmptyDatabase, openDatabase } from '../database/database.ts'
 import type { Clock, Random } from '../domain/clock.ts'
+import { MediaError } from '../domain/errors.ts'
 import type { MediaId } from '../domain/identifiers.ts'
 import type { Ready } from '../domain/media.ts'
 import { type Attempts, makeAttempts } from '../services/attempts.ts'
 import { type FreeSpace, makeFreeSpace } from '../services/free-space.ts'
 import { makeRenderFailures, type RenderFailures } from '../services/render-failures.ts'
 import { makeSingleFlight, type SingleFlight } from '../services/single-flight.ts'
-import { DataDirectoryError, lockDataDirectory, openDataDirectory } from '../storage/data-directory.ts'
+import { DataDirectoryError, openDataDirectory } from '../storage/data-directory.ts'
 import { openDiskStore } from '../storage/disk-store.ts'
 import type { ObjectStore } from '../storage/object-store.ts'
+import { type Patience, takeOverDataDirectory } from '../storage/serving-lock.ts'
+import { isShardName } from '../storage/shards.ts'
 
 export type Role = 'api' | 'edge' | 'both'
 
@@ -51,6 +54,8 @@ export interface FoundationOptions extends Surroundings {
   readonly config: Pick<Config, 'dataDir'>
   readonly init: boolean
   readonly role: Role
+  /** For a predecessor that is shutting down; without it, nobody is waited for. */
+  readonly patience?: Patience
   /** Takes the steps that undo what was opened; they are to be run in reverse. */
   readonly onClose: (step: () => unknown) => void
 }
@@ -60,17 +65,15 @@ export async function openFoundation(options: FoundationOptions): Promise<Opened
   const { config, init, role, onClose, clock, random, log } = options
   const { dir, isFull } = openDataDirectory(config.dataDir, { init, random, clock })
   if (isFull) log.warn({ event: 'disk full', dir }, 'the disk is full: media is served, and uploads are refused')
-  const lock = lockDataDirectory(dir, role)
+  const lock = await takeOverDataDirectory(dir, role, options.patience ?? { waitMs: 0 })
   onClose(() => lock.release())
 
-  requireIndex(dir)
-  const database = openIndex(join(dir, 'sluice.db'))
+  const database = openIndex(dir)
   onClose(() => database.close())
   const catalog = makeSqliteCatalog(database, role)
   const store = await openDiskStore({ dir, ...database, isReferenced: catalog.isReferenced, random, role })
   onClose(() => store.close())
-  const recovery = { ...(await store.recover(catalog.isReferenced)), leftHolds: await catalog.dropLeftHolds() }
-  if (Object.values(recovery).some(count => count > 0)) log.warn({ event: 'recovered', ...recovery })
+  await recover({ dir, store, catalog, log })
 
   return {
     dataDir: dir,
@@ -89,6 +92,26 @@ export async function openFoundation(options: FoundationOptions): Promise<Opened
   }
 }
 
+/** Finishes or undoes what a crash interrupted. @throws DataDirectoryError */
+async function recover({
+  dir,
+  store,
+  catalog,
+  log,
+}: Pick<Foundation, 'store' | 'catalog' | 'log'> & { readonly dir: string }): Promise<void> {
+  try {
+    const { oddities, ...recovered } = await store.recover(catalog.isReferenced)
+    const recovery = { ...recovered, leftHolds: await catalog.dropLeftHolds() }
+    if (Object.values(recovery).some(count => count > 0)) log.warn({ event: 'recovered', ...recovery })
+    if (oddities.length === 0) return
+    log.warn({ event: 'oddities', dir, names: oddities }, 'incoming/ holds what is not ours; it is left alone')
+  } catch (error) {
+    if (!(error instanceof MediaError)) throw error
+    const cause = error.extras.cause instanceof Error ? error.extras.cause : error
+    throw new DataDirectoryError(`What a crash left in ${dir} can not be cleared away: ${cause.message}`, { cause })
+  }
+}
+
 /** What is kept for the administrator does not count. */
 async function freeBytes(dir: string): Promise<number> {
   const { bavail, bsize } = await statfs(dir)
@@ -96,21 +119,27 @@ async function freeBytes(dir: string): Promise<number> {
 }
 
 /**
- * A store whose index is gone must not get an empty one: every media would be unknown, and its bytes strays. Keys are made after the
- * index, so where there are keys there was an index.
+ * A store whose index is gone must not get an empty one: every media would be unknown, and its bytes strays. Whatever the reason, the
+ * operator is told which file it is.
+ * @throws DataDirectoryError
  */
-function requireIndex(dir: string): void {
-  if (existsSync(join(dir, 'sluice.db')) || !existsSync(join(dir, 'keys'))) return
-  throw new DataDirectoryError(
-    `The store in ${dir} has lost its index, sluice.db. Restore it from a backup; without it nobody knows what the objects are.`,
-  )
-}
-
-/** Whatever the reason, the operator is told which file it is. */
-function openIndex(file: string): Database {
+function openIndex(dir: string): Database {
+  const file = join(dir, 'sluice.db')
   try {
-    return openDatabase(file)
+    return openDatabase(file, { mayBeNew: isNewStore(dir) })
   } catch (cause) {
+    if (cause instanceof EmptyDatabase) {
+      throw new DataDirectoryError(
+        `The store in ${dir} has lost its index, ${file}: ${cause.message}. Restore it from a backup; without it nobody knows what ` +
+          'the objects are.',
+        { cause },
+      )
+    }
     throw new DataDirectoryError(`The database ${file} can not be opened: ${(cause as Error).message}`, { cause })
   }
+}
+
+/** Keys and objects are made after the index, so where there are any there was an index. */
+function isNewStore(dir: string): boolean {
+  return !existsSync(join(dir, 'keys')) && !readdirSync(join(dir, 'objects')).some(isShardName)
 }

@@ -10,15 +10,10 @@ import { damageOf, type ExistingDatabase, openExistingDatabase } from '../databa
 import type { Clock } from '../domain/clock.ts'
 import type { CheckedStore } from '../services/check-store.ts'
 import type { RepairedStore } from '../services/repair-store.ts'
-import {
-  DataDirectoryError,
-  DataDirectoryInUse,
-  type DataDirectoryLock,
-  lockDataDirectory,
-  readDataDirectory,
-} from '../storage/data-directory.ts'
+import { DataDirectoryError, readDataDirectory } from '../storage/data-directory.ts'
 import { openLostAndFound } from '../storage/lost-and-found.ts'
 import { makeObjectSurvey } from '../storage/object-survey.ts'
+import { DataDirectoryInUse, type DataDirectoryLock, lockDataDirectory } from '../storage/serving-lock.ts'
 import { makeSmallObjects } from '../storage/small-objects.ts'
 
 export interface Inspection {

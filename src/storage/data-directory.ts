@@ -1,6 +1,6 @@
 /**
- * The directory that everything durable lives in: made only when asked to, recognised by an identity file, tried out before it is
- * relied on, and served by one Sluice at a time.
+ * The directory that everything durable lives in: made only when asked to, recognised by an identity file, and tried out before it is
+ * relied on. Who may serve it is next door, in `serving-lock.ts`.
  */
 import {
   closeSync,
@@ -16,12 +16,9 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
-import BetterSqlite3 from 'better-sqlite3'
 import type { Clock, Random } from '../domain/clock.ts'
 import { failPoint } from '../domain/fail-point.ts'
-import { type ExclusiveLock, takeExclusiveLock } from './exclusive-lock.ts'
 import { hasCode } from './file-system.ts'
-import type { ServingRole } from './layout.ts'
 
 export interface DataDirectory {
   /** Absolute path. */
@@ -41,9 +38,6 @@ export interface OpenedDataDirectory extends DataDirectory {
 export class DataDirectoryError extends Error {
   override readonly name = 'DataDirectoryError'
 }
-
-/** Somebody else holds the lock. */
-export class DataDirectoryInUse extends DataDirectoryError {}
 
 const identityFile = 'sluice-store.json'
 const currentFormat = 1
@@ -251,47 +245,5 @@ function syncDirectory(path: string): void {
     fsyncSync(fd)
   } finally {
     closeSync(fd)
-  }
-}
-
-export interface DataDirectoryLock {
-  /** Harmless to repeat. The end of the process does it too, however it ends. */
-  release(): void
-}
-
-/**
- * Makes this process the only one that serves this side of the store; `both` excludes everybody else. Take it after
- * `openDataDirectory`.
- * @throws DataDirectoryInUse, DataDirectoryError
- */
-export function lockDataDirectory(dir: string, role: ServingRole): DataDirectoryLock {
-  const sides = role === 'both' ? (['api', 'edge'] as const) : [role]
-  const locks: ExclusiveLock[] = []
-  const release = (): void => {
-    for (const lock of locks.splice(0)) lock.release()
-  }
-  try {
-    for (const side of sides) locks.push(lockSide(resolve(dir), side))
-  } catch (error) {
-    release()
-    throw error
-  }
-  return { release }
-}
-
-function lockSide(dir: string, side: 'api' | 'edge'): ExclusiveLock {
-  const lock = takeLock(dir, side)
-  if (lock !== undefined) return lock
-  throw new DataDirectoryInUse(
-    `Another Sluice serves ${dir} already (${side}); stop it, or give this one its own data_dir.`,
-  )
-}
-
-function takeLock(dir: string, side: 'api' | 'edge'): ExclusiveLock | undefined {
-  try {
-    return takeExclusiveLock(join(dir, `lock-${side}.db`))
-  } catch (cause) {
-    if (!(cause instanceof BetterSqlite3.SqliteError)) throw cause
-    throw new DataDirectoryError(`The data directory ${dir} can not be locked: ${cause.message}`, { cause })
   }
 }

@@ -61,9 +61,12 @@ export type IncomingName =
   | { readonly kind: 'debris'; readonly isUpload: boolean }
   /** Belongs to another process that may be running. */
   | { readonly kind: 'foreign' }
+  /** Not made by any Sluice. */
+  | { readonly kind: 'odd' }
 
 /** What a name in `incoming/` says to the recovery of a process with this role. */
 export function readIncomingName(name: string, role: ServingRole): IncomingName {
+  if (!ourNames.test(name)) return { kind: 'odd' }
   const [kind, owner, , digest] = name.split('-')
   if (kind === 'trash') return { kind }
   // `both` runs alone, and whoever runs now knows that no `both` runs.

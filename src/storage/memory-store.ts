@@ -78,7 +78,7 @@ export function openMemoryStore({ isReferenced }: { readonly isReferenced: (key:
     },
 
     // Nothing outlives a crash of this process.
-    recover: async () => ({ abandonedUploads: 0, unrecordedObjects: 0, emptiedTrash: 0 }),
+    recover: async () => ({ abandonedUploads: 0, unrecordedObjects: 0, emptiedTrash: 0, oddities: [] }),
 
     close: async () => {},
   }

@@ -86,4 +86,6 @@ export interface StoreRecovery {
   readonly unrecordedObjects: number
   /** Removed objects whose space was given back now. */
   readonly emptiedTrash: number
+  /** Names of what lay where uploads lie and is none; it was left alone. */
+  readonly oddities: readonly string[]
 }

@@ -26,10 +26,15 @@ export async function recoverIncoming(
   let abandonedUploads = 0
   let unrecordedObjects = 0
   let emptiedTrash = 0
+  const oddities: string[] = []
 
   for (const name of await fs.list(layout.incoming)) {
     const entry = readIncomingName(name, role)
     if (entry.kind === 'foreign') continue
+    if (entry.kind === 'odd') {
+      oddities.push(name)
+      continue
+    }
     if (entry.kind === 'trash') {
       emptiedTrash += 1
     } else if (entry.kind === 'debris') {
@@ -41,16 +46,22 @@ export async function recoverIncoming(
       abandonedUploads += 1
     }
     failPoint('recover: before unlink')
-    await removeIfThere(fs, join(layout.incoming, name))
+    if (!(await removeIfThere(fs, join(layout.incoming, name)))) oddities.push(name)
   }
-  return { abandonedUploads, unrecordedObjects, emptiedTrash }
+  return { abandonedUploads, unrecordedObjects, emptiedTrash, oddities }
 }
 
-/** Two processes that start together may sweep the same leavings of a third. */
-async function removeIfThere(fs: FileSystem, path: string): Promise<void> {
+/**
+ * Two processes that start together may sweep the same leavings of a third.
+ * @returns false when it is a directory, which nobody here has made
+ */
+async function removeIfThere(fs: FileSystem, path: string): Promise<boolean> {
   try {
     await fs.unlink(path)
   } catch (error) {
+    // EPERM is what POSIX has for a directory; Linux says EISDIR.
+    if (hasCode(error, 'EISDIR', 'EPERM')) return false
     if (!hasCode(error, 'ENOENT')) throw error
   }
+  return true
 }

@@ -5,12 +5,13 @@
 import { chmod, constants, copyFile, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import type { ObjectInfo } from '../domain/objects.ts'
-import { DataDirectoryError, type DataDirectoryLock, lockDataDirectory } from './data-directory.ts'
+import { DataDirectoryError } from './data-directory.ts'
 import { makeSyncDirectory } from './directory-sync.ts'
 import { objectIn } from './file-digest.ts'
 import { hasCode, systemFileSystem } from './file-system.ts'
 import { makeLayout } from './layout.ts'
 import type { OtherFile } from './other-files.ts'
+import { type DataDirectoryLock, lockDataDirectory } from './serving-lock.ts'
 import { makeWholeCopies } from './whole-copy.ts'
 
 export interface RestoreTarget {

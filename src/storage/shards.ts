@@ -17,6 +17,11 @@ export interface Shards {
 
 const shardForm = /^[0-9a-f]{2}$/
 
+/** Whether a name in `objects/` is that of a directory with objects in it. */
+export function isShardName(name: string): boolean {
+  return shardForm.test(name)
+}
+
 /** Makes `objects/` and `incoming/` in `dir` where they are missing. */
 export async function openShards(
   fs: FileSystem,
@@ -33,7 +38,7 @@ export async function openShards(
 
   async function list(): Promise<string[]> {
     const names = await fs.list(layout.objects)
-    return names.filter(name => shardForm.test(name)).map(name => join(layout.objects, name))
+    return names.filter(isShardName).map(name => join(layout.objects, name))
   }
 
   async function make(path: string): Promise<void> {

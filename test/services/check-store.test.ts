@@ -22,9 +22,9 @@ import {
   repairStore,
 } from '../../src/services/repair-store.ts'
 import { openInspection } from '../../src/start/inspection.ts'
-import { DataDirectoryInUse } from '../../src/storage/data-directory.ts'
 import { objectIn } from '../../src/storage/file-digest.ts'
 import { makeObjectSurvey } from '../../src/storage/object-survey.ts'
+import { DataDirectoryInUse } from '../../src/storage/serving-lock.ts'
 import { systemError } from '../support/faulty-file-system.ts'
 import { readSample } from '../support/samples.ts'
 import { filled, flipByte, keyOf, stoppedStore } from '../support/stopped-store.ts'

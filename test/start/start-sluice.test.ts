@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { readdirSync, rmSync } from 'node:fs'
+import { readdirSync, rmSync, statSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import test from 'ava'
@@ -53,6 +53,26 @@ test('a store that has lost its index does not get an empty one', async t => {
   })
   t.regex(error.message, /lost its index/)
   t.false(readdirSync(sluice.dataDir).includes('sluice.db'))
+})
+
+test('a store whose index is empty is not taken for an empty store', async t => {
+  const sluice = await withSluice(t)
+  const large = await sluice.create()
+  t.is((await sluice.put(large.uploadUrl, randomBytes(50_000))).status, 200)
+  await sluice.running.close()
+  const index = join(sluice.dataDir, 'sluice.db')
+  const start = () => withSluice(t, { SLUICE_DATA_DIR: sluice.dataDir })
+  const refusal = {
+    instanceOf: DataDirectoryError,
+    message: /lost its index, .*sluice\.db: there is nothing in it\..*backup/,
+  }
+
+  truncateSync(index)
+  await t.throwsAsync(start(), refusal)
+  t.is(statSync(index).size, 0)
+  // The objects tell, too, where only the edge has ever run.
+  rmSync(join(sluice.dataDir, 'keys'), { recursive: true })
+  await t.throwsAsync(start(), refusal)
 })
 
 test('a reload takes up new keys on the edge, too: what a withdrawn one has signed is refused at once', async t => {

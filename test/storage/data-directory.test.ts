@@ -1,5 +1,3 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import {
   existsSync,
   mkdirSync,
@@ -14,12 +12,7 @@ import {
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { systemRandom } from '../../src/domain/clock.ts'
-import {
-  type DataDirectory,
-  DataDirectoryError,
-  lockDataDirectory,
-  openDataDirectory,
-} from '../../src/storage/data-directory.ts'
+import { type DataDirectory, DataDirectoryError, openDataDirectory } from '../../src/storage/data-directory.ts'
 import { movableClock } from '../support/movable-clock.ts'
 import { tempDir } from '../support/temp-dir.ts'
 
@@ -159,65 +152,4 @@ test('a volume that does not do what an upload needs is found out by the trial',
   symlinkSync('/proc/self', join(dir, 'objects'))
   refuses(t, () => open(dir, false), /can not be used.*link/)
   t.deepEqual(readdirSync(join(dir, 'incoming')), [])
-})
-
-test('one side is served once: both sides by one process, or each by its own', t => {
-  const dir = tempDir(t)
-  open(dir, true)
-  const both = lockDataDirectory(dir, 'both')
-  for (const role of ['api', 'edge', 'both'] as const) {
-    refuses(t, () => lockDataDirectory(dir, role), /Another Sluice serves/)
-  }
-  both.release()
-  both.release()
-
-  const api = lockDataDirectory(dir, 'api')
-  refuses(t, () => lockDataDirectory(dir, 'api'), /Another Sluice serves .*\(api\)/)
-  refuses(t, () => lockDataDirectory(dir, 'both'), /Another Sluice serves .*\(api\)/)
-  // `both` did not get the one side and must not have kept the other.
-  const edge = lockDataDirectory(dir, 'edge')
-  refuses(t, () => lockDataDirectory(dir, 'both'), /Another Sluice serves/)
-  api.release()
-  refuses(t, () => lockDataDirectory(dir, 'both'), /Another Sluice serves .*\(edge\)/)
-  edge.release()
-  lockDataDirectory(dir, 'both').release()
-})
-
-test('the lock of a process that was killed is gone with it', async t => {
-  const dir = tempDir(t)
-  open(dir, true)
-  const module = new URL('../../src/storage/data-directory.ts', import.meta.url).href
-  const script = `
-    const { lockDataDirectory } = await import(${JSON.stringify(module)})
-    lockDataDirectory(${JSON.stringify(dir)}, 'both')
-    // A collector that comes by must not close what nothing but the lock refers to.
-    for (let time = 0; time < 5; time += 1) {
-      globalThis.gc()
-      await new Promise(resolve => setImmediate(resolve))
-    }
-    console.log('locked')
-    setInterval(() => {}, 60_000)`
-  const child = spawn(process.execPath, ['--expose-gc', '--input-type=module', '--eval', script], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  t.teardown(() => child.kill('SIGKILL'))
-  await once(child.stdout, 'data')
-  refuses(t, () => lockDataDirectory(dir, 'edge'), /Another Sluice serves/)
-
-  const exited = once(child, 'exit')
-  child.kill('SIGKILL')
-  await exited
-  const lock = lockDataDirectory(dir, 'both')
-  lock.release()
-  t.deepEqual(
-    readdirSync(dir).filter(name => name.startsWith('lock')),
-    ['lock-api.db', 'lock-edge.db'],
-  )
-})
-
-test('a lock that can not be taken for another reason says which', t => {
-  const dir = tempDir(t)
-  mkdirSync(join(dir, 'lock-edge.db'))
-  refuses(t, () => lockDataDirectory(dir, 'both'), /can not be locked: .*open/)
-  lockDataDirectory(dir, 'api').release()
 })

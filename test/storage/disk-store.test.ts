@@ -1,4 +1,4 @@
-import { readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { open as openFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -28,7 +28,7 @@ testObjectStore(openDiskWorld)
 const maxBytes = 2 ** 40
 const content = bytesOf(1_200_000)
 const key = keyOf(content)
-const nothingDone = { abandonedUploads: 0, unrecordedObjects: 0, emptiedTrash: 0 }
+const nothingDone = { abandonedUploads: 0, unrecordedObjects: 0, emptiedTrash: 0, oddities: [] }
 
 test('up to 32 KiB an object is a row, beyond that it is a private file under the first byte of its digest', async t => {
   const world = await openDiskWorld(t)
@@ -318,10 +318,28 @@ test('recovery tells what it found', async t => {
     abandonedUploads: 2,
     unrecordedObjects: 1,
     emptiedTrash: 1,
+    oddities: [],
   })
   await after.store.close()
   t.deepEqual(after.incoming(), [])
   t.deepEqual(after.files(), [key])
+})
+
+test('recovery steps over what no Sluice has put there, and tells of it', async t => {
+  const before = await openDiskWorld(t)
+  await before.store.stage(content, { maxBytes })
+  const incoming = join(before.dir, 'incoming')
+  const ours = `receiving-both-${'0'.repeat(32)}`
+  mkdirSync(join(incoming, ours))
+  mkdirSync(join(incoming, 'a directory'))
+  writeFileSync(join(incoming, 'notes.txt'), 'of an operator')
+
+  const after = await before.reopen()
+  const { abandonedUploads, oddities } = await after.store.recover(() => false)
+  t.is(abandonedUploads, 2)
+  t.deepEqual([...oddities].sort(), ['a directory', 'notes.txt', ours].sort())
+  t.deepEqual(after.incoming(), ['a directory', 'notes.txt', ours].sort())
+  t.is(readFileSync(join(incoming, 'notes.txt'), 'utf8'), 'of an operator')
 })
 
 test('recovery of one process leaves the uploads of the other one alone', async t => {

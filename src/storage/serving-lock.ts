@@ -1,0 +1,90 @@
+/**
+ * Each side of a store, API and edge, is served by one Sluice at a time.
+ */
+import { join, resolve } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import BetterSqlite3 from 'better-sqlite3'
+import { DataDirectoryError } from './data-directory.ts'
+import { type ExclusiveLock, takeExclusiveLock } from './exclusive-lock.ts'
+import type { ServingRole } from './layout.ts'
+
+/** Somebody else holds the lock. */
+export class DataDirectoryInUse extends DataDirectoryError {}
+
+export interface DataDirectoryLock {
+  /** Harmless to repeat. The end of the process does it too, however it ends. */
+  release(): void
+}
+
+/**
+ * Makes this process the only one that serves this side of the store; `both` excludes everybody else. Take it after
+ * `openDataDirectory`.
+ * @throws DataDirectoryInUse, DataDirectoryError
+ */
+export function lockDataDirectory(dir: string, role: ServingRole): DataDirectoryLock {
+  const sides = role === 'both' ? (['api', 'edge'] as const) : [role]
+  const locks: ExclusiveLock[] = []
+  const release = (): void => {
+    for (const lock of locks.splice(0)) lock.release()
+  }
+  try {
+    for (const side of sides) locks.push(lockSide(resolve(dir), side))
+  } catch (error) {
+    release()
+    throw error
+  }
+  return { release }
+}
+
+export interface Patience {
+  /** How long a predecessor may take to finish what it is doing, in milliseconds; 0: not at all. */
+  readonly waitMs: number
+  /** Ends the waiting. */
+  readonly signal?: AbortSignal | undefined
+  /** Called once, when there is somebody to wait for. */
+  readonly onWait?: () => void
+}
+
+/** Milliseconds between two looks. */
+const pollEvery = 50
+
+/**
+ * Like `lockDataDirectory`, but waits for a predecessor that is shutting down: it lets go when its last request has ended and its
+ * database is closed. A predecessor that was killed has let go already.
+ * @throws DataDirectoryInUse when it still serves after `waitMs`; DataDirectoryError; the signal's reason
+ */
+export async function takeOverDataDirectory(
+  dir: string,
+  role: ServingRole,
+  { waitMs, signal, onWait }: Patience,
+): Promise<DataDirectoryLock> {
+  const deadline = performance.now() + waitMs
+  for (let tries = 1; ; tries += 1) {
+    signal?.throwIfAborted()
+    try {
+      return lockDataDirectory(dir, role)
+    } catch (error) {
+      if (!(error instanceof DataDirectoryInUse) || performance.now() >= deadline) throw error
+    }
+    if (tries === 1) onWait?.()
+    // The signal's own reason is thrown above.
+    await setTimeout(pollEvery, undefined, { signal }).catch(() => {})
+  }
+}
+
+function lockSide(dir: string, side: 'api' | 'edge'): ExclusiveLock {
+  const lock = takeLock(dir, side)
+  if (lock !== undefined) return lock
+  throw new DataDirectoryInUse(
+    `Another Sluice serves ${dir} already (${side}); stop it, or give this one its own data_dir.`,
+  )
+}
+
+function takeLock(dir: string, side: 'api' | 'edge'): ExclusiveLock | undefined {
+  try {
+    return takeExclusiveLock(join(dir, `lock-${side}.db`))
+  } catch (cause) {
+    if (!(cause instanceof BetterSqlite3.SqliteError)) throw cause
+    throw new DataDirectoryError(`The data directory ${dir} can not be locked: ${cause.message}`, { cause })
+  }
+}
