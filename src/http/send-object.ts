@@ -3,17 +3,11 @@
  */
 import { refuse } from '../domain/errors.ts'
 import { type ByteRange, etagOf, type ObjectInfo } from '../domain/objects.ts'
-import { readAll } from '../storage/byte-stream.ts'
 import type { ObjectStore } from '../storage/object-store.ts'
 import { contentRange, selectRange, unsatisfiedRange } from './byte-range.ts'
 import { isNotModified } from './conditional.ts'
 import type { Context } from './context.ts'
-
-/**
- * Bytes. Up to here an answer is sent in one piece: a stream would hold as much in memory at once, and for a small object its pipeline
- * costs more than everything else (measured: 16 KiB in 0.23 ms, and without it in 0.11).
- */
-const onePiece = 1024 * 1024
+import { pieceSender } from './send-pieces.ts'
 
 /**
  * The headers that describe the content must be set before. Conditions come before ranges (RFC 9110 §13.2.2), which only GET has
@@ -22,7 +16,7 @@ const onePiece = 1024 * 1024
  */
 export async function sendObject(
   ctx: Context,
-  store: Pick<ObjectStore, 'get'>,
+  store: Pick<ObjectStore, 'pour'>,
   { key, size }: ObjectInfo,
 ): Promise<void> {
   const etag = etagOf(key)
@@ -39,19 +33,15 @@ export async function sendObject(
   }
   const range = selected.kind === 'part' ? selected.range : undefined
   const length = range === undefined ? size : range.end - range.start + 1
-  if (ctx.method !== 'HEAD') {
-    const stream = await store.get(key, range ?? everything(size))
-    // A row says that the bytes are there: this is a defect or a damaged disk, so not a 404 that clients would believe.
-    if (stream === undefined)
-      refuse('storage_failed', 'The content can not be read at the moment', { cause: `lost object ${key}` })
-    // Koa would invent a Content-Type for either; the right one has been set already.
-    const contentType = ctx.response.get('Content-Type')
-    ctx.body = length <= onePiece ? await readAll(stream) : stream
-    ctx.set('Content-Type', contentType)
-  }
   ctx.status = range === undefined ? 200 : 206
   if (range !== undefined) ctx.set('Content-Range', contentRange(range, size))
   ctx.length = length
+  if (ctx.method === 'HEAD') return
+  const isThere = await store.pour(key, range ?? everything(size), pieceSender(ctx, length))
+  // A row says that the bytes are there: this is a defect or a damaged disk, so not a 404 that clients would believe.
+  if (!isThere) refuse('storage_failed', 'The content can not be read at the moment', { cause: `lost object ${key}` })
+  // Of nothing there is no piece, and Koa would invent a body.
+  if (length === 0) ctx.res.end()
 }
 
 /** Said in full, so that a file that has become shorter is an error before the headers and not a body that breaks off. */

@@ -10,14 +10,20 @@ import type { ByteRange } from '../domain/objects.ts'
  * @throws MediaError `storage_failed`
  */
 export function streamBytes(bytes: Uint8Array, range?: ByteRange): Readable {
-  if (range !== undefined) requireRange(range, bytes.byteLength)
-  const part = range === undefined ? bytes : bytes.subarray(range.start, range.end + 1)
+  const part = partOf(bytes, range)
   return new Readable({
     read() {
       if (part.byteLength > 0) this.push(part)
       this.push(null)
     },
   })
+}
+
+/** All of the bytes or a part of them, uncopied. @throws MediaError `storage_failed` when they end before the range does */
+export function partOf(bytes: Uint8Array, range: ByteRange | undefined): Uint8Array {
+  if (range === undefined) return bytes
+  requireRange(range, bytes.byteLength)
+  return bytes.subarray(range.start, range.end + 1)
 }
 
 /**

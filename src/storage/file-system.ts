@@ -17,6 +17,8 @@ export interface FileSystem {
   datasync(fd: number): Promise<void>
   /** @returns bytes */
   size(fd: number): Promise<number>
+  /** Reads from `position` on. @returns how many bytes that were: fewer than fit only at the end of the file, and 0 behind it */
+  read(fd: number, into: Uint8Array, position: number): Promise<number>
   /** A stream over part of an open file; closes the descriptor when it ends or is destroyed. */
   stream(fd: number, range: ByteRange, highWaterMark: number): Readable
 
@@ -40,6 +42,7 @@ export const systemFileSystem: FileSystem = {
   sync: fd => settle(done => nodeFs.fsync(fd, done)),
   datasync: fd => settle(done => nodeFs.fdatasync(fd, done)),
   size: async fd => (await settle<nodeFs.Stats>(done => nodeFs.fstat(fd, done))).size,
+  read: (fd, into, position) => settle(done => nodeFs.read(fd, into, 0, into.byteLength, position, done)),
   stream: (fd, { start, end }, highWaterMark) => nodeFs.createReadStream('', { fd, start, end, highWaterMark }),
 
   sizeOf: async path => (await nodeFs.promises.stat(path)).size,

@@ -2,7 +2,7 @@
  * The object store in memory: the second implementation of the contract, for tests and demonstrations. Gone with the process.
  */
 import type { ObjectKey } from '../domain/objects.ts'
-import { streamBytes } from './byte-stream.ts'
+import { partOf, streamBytes } from './byte-stream.ts'
 import { batchesOf, joined } from './gather.ts'
 import { makeMeter } from './meter.ts'
 import type { ObjectStore, StagedObject } from './object-store.ts'
@@ -63,6 +63,14 @@ export function openMemoryStore({ isReferenced }: { readonly isReferenced: (key:
     async get(key, range) {
       const bytes = objects.get(key)
       return bytes === undefined ? undefined : streamBytes(bytes, range)
+    },
+
+    async pour(key, range, take) {
+      const bytes = objects.get(key)
+      if (bytes === undefined) return false
+      const part = partOf(bytes, range)
+      if (part.byteLength > 0) await take(part)
+      return true
     },
 
     removal: key => () => {

@@ -22,6 +22,9 @@ export interface StagedObject {
   readonly object: ObjectInfo
 }
 
+/** The bytes are only lent: they must not be changed, and are other ones after what this returns has settled. */
+export type TakePiece = (piece: Uint8Array) => Promise<void> | void
+
 export interface ObjectStore {
   /**
    * Reads the body to its end, once, hashing as it passes; the bytes are written where they will stay.
@@ -53,6 +56,14 @@ export interface ObjectStore {
    * @throws MediaError `storage_failed`, also when the object ends before the range does: it has lost bytes
    */
   get(key: ObjectKey, range?: ByteRange): Promise<Readable | undefined>
+
+  /**
+   * Hands over an object or a part of it, piece by piece, each after the one before has been taken; the quickest way to read. Nothing
+   * is handed over unless all of it is there, and nothing at all of an empty object.
+   * @returns false when the store does not have it
+   * @throws MediaError `storage_failed`, also when the object ends before the range does: it has lost bytes; what `take` throws
+   */
+  pour(key: ObjectKey, range: ByteRange | undefined, take: TakePiece): Promise<boolean>
 
   /**
    * The part that takes an object away, for the transaction in which the catalog has just made sure that no row points at it.

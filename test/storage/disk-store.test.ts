@@ -522,7 +522,72 @@ test('a file that has lost all its bytes is not read as an empty object', async 
   await store(world, content)
   truncateSync(world.path(key), 0)
   await throwsMediaError(t, 'storage_failed', world.store.get(key))
+  await throwsMediaError(
+    t,
+    'storage_failed',
+    world.store.pour(key, undefined, () => t.fail()),
+  )
   t.is(fs.openDescriptors(), 0)
+})
+
+test('however a pouring ends, its file is closed', async t => {
+  let mayRead = true
+  const fs = faultyFileSystem(({ name }) => {
+    if (name === 'read' && !mayRead) throw systemError('EIO')
+  })
+  const world = await openDiskWorld(t, { fs })
+  const large = await store(world, bytesOf(2 * 1024 * 1024))
+
+  t.true(await world.store.pour(large, undefined, () => {}))
+  t.is(fs.openDescriptors(), 0)
+
+  const gone = new Error('the taker has gone')
+  const taking = world.store.pour(large, undefined, async () => {
+    throw gone
+  })
+  t.is(await t.throwsAsync(taking), gone)
+  t.is(fs.openDescriptors(), 0)
+
+  const broken = world.store.pour(large, undefined, () => {
+    mayRead = false
+  })
+  await throwsMediaError(t, 'storage_failed', broken)
+  t.is(fs.openDescriptors(), 0)
+})
+
+test('what a failed taker still holds is not written over by the next pouring', async t => {
+  const world = await openDiskWorld(t)
+  const bytes = bytesOf(600_000, 'one')
+  const one = await store(world, bytes)
+  const other = await store(world, bytesOf(600_000, 'other'))
+  let held: Uint8Array | undefined
+  const failing = world.store.pour(one, undefined, piece => {
+    held = piece
+    throw new Error('not taken')
+  })
+  await t.throwsAsync(failing, { message: 'not taken' })
+  await world.store.pour(other, undefined, () => {})
+  t.true(held !== undefined && isEqual(Buffer.from(held), bytes.subarray(0, held.byteLength)))
+})
+
+test('a small object that was read before is gone with its row, and mended when it is kept again', async t => {
+  const world = await openDiskWorld(t)
+  const bytes = bytesOf(1000)
+  const small = await store(world, bytes)
+  const poured = async (): Promise<Buffer | undefined> => {
+    let found: Buffer | undefined
+    await world.store.pour(small, undefined, piece => {
+      found = Buffer.from(piece)
+    })
+    return found
+  }
+  world.sql.prepare('UPDATE small_object SET bytes = zeroblob(1000)').run()
+  t.true(isEqual(await poured(), Buffer.alloc(1000)))
+  await store(world, bytes)
+  t.true(isEqual(await poured(), bytes))
+
+  remove(world, small)
+  t.is(await poured(), undefined)
 })
 
 test('a disk that can not be read is an error and not an absence', async t => {

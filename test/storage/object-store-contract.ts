@@ -4,6 +4,7 @@
 import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import fc from 'fast-check'
 import type { TransactionPart } from '../../src/database/transaction-part.ts'
@@ -391,6 +392,45 @@ export function testObjectStore(open: (t: ExecutionContext) => Promise<StoreWorl
       const world = await open(t)
       const key = await store(world, bytesOf(size))
       await throwsMediaError(t, 'storage_failed', world.store.get(key, { start: 0, end: size }))
+    })
+
+    test(`contract: ${size} bytes, or a part of them, are poured in order, each piece after the one before was taken`, async t => {
+      const world = await open(t)
+      const bytes = bytesOf(size)
+      const key = await store(world, bytes)
+      const [start, end] = [Math.floor(size / 3), size - 1]
+      for (const range of [undefined, { start, end }, { start: end, end }]) {
+        const poured: Buffer[] = []
+        let taking = 0
+        const isThere = await world.store.pour(key, range, async piece => {
+          taking += 1
+          t.is(taking, 1)
+          await nextTurn()
+          poured.push(Buffer.from(piece))
+          taking -= 1
+        })
+        t.true(isThere)
+        t.true(isEqual(Buffer.concat(poured), range === undefined ? bytes : bytes.subarray(range.start, range.end + 1)))
+      }
+    })
+
+    test(`contract: nothing of ${size} bytes is poured when they end before the range does`, async t => {
+      const world = await open(t)
+      const key = await store(world, bytesOf(size))
+      const never = (): void => t.fail()
+      await throwsMediaError(t, 'storage_failed', world.store.pour(key, { start: 0, end: size }, never))
+      await throwsMediaError(t, 'storage_failed', world.store.pour(key, { start: size, end: size + 2 ** 21 }, never))
+      t.false(await world.store.pour(keyOf(Buffer.from('nobody stored this')), undefined, never))
+    })
+
+    test(`contract: what the taker of ${size} bytes throws is what the pouring throws`, async t => {
+      const world = await open(t)
+      const key = await store(world, bytesOf(size))
+      const failure = Object.assign(new Error('gone'), { code: 'EPIPE' })
+      const refusing = (): never => {
+        throw failure
+      }
+      t.is(await t.throwsAsync(world.store.pour(key, undefined, refusing)), failure)
     })
 
     test(`contract: a reader of ${size} bytes may stop at any time`, async t => {

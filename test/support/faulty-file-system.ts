@@ -59,6 +59,10 @@ export function faultyFileSystem(interfere: (call: Call) => void | Promise<void>
       await announce('size', fd)
       return systemFileSystem.size(fd)
     },
+    read: async (fd, into, position) => {
+      await announce('read', fd)
+      return systemFileSystem.read(fd, into, position)
+    },
     stream: (fd, range, highWaterMark) => {
       void announce('stream', fd)
       open.delete(fd)

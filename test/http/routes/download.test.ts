@@ -1,5 +1,9 @@
 import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
 import test from 'ava'
+import { openFiles } from '../../support/open-files.ts'
+import { rawClient } from '../../support/raw-http.ts'
+import { until } from '../../support/until.ts'
 import { tokens, withSluice } from '../../support/with-sluice.ts'
 
 const bytes = randomBytes(200_000)
@@ -182,4 +186,18 @@ test('with redirects on, everybody gets the same signed URL, and it carries the 
   sluice.clock.advance(1_200_000)
   t.is((await fetch(target)).status, 403)
   t.not((await sluice.download(media)).headers.get('location'), target)
+})
+
+test('whoever goes away in the middle leaves no open file, also with a second request waiting behind the first', async t => {
+  const sluice = await withSluice(t, { SLUICE_LIMITS__MAX_UPLOAD_BYTES: '64MiB' })
+  // More than the system takes for a client that does not read.
+  const media = await sluice.publish(Buffer.alloc(32 * 1024 * 1024, bytes), 'application/octet-stream')
+  const open = () => openFiles(join(sluice.dataDir, 'objects')).length
+  const client = rawClient(t, Number(new URL(sluice.api).port))
+  const request = `GET /_matrix/client/v1/media/download/${media} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${tokens.me}\r\n\r\n`
+  client.pause()
+  client.write(request + request)
+  await until(() => open() === 2)
+  client.destroy()
+  await until(() => open() === 0)
 })
