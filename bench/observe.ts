@@ -1,7 +1,7 @@
 /** What a server costs while it is under load: processor time, memory, and who else was at the machine. */
 import { execFileSync } from 'node:child_process'
 import { availableParallelism } from 'node:os'
-import type { Figures } from './contest.ts'
+import type { Figures } from './figures.ts'
 import { type LoadResult, runLoad } from './load/client.ts'
 import type { Plan } from './load/plan.ts'
 import type { Server } from './peers/server.ts'

@@ -1,9 +1,11 @@
 /** A trial in a process of its own: told by its parent what to do, and heard by it. */
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Figures, hold, type TrialResult } from './contest.ts'
-import type { Bench, Kind } from './kinds/bench.ts'
-import { kinds, trials } from './trials.ts'
+import { type Entry, hold, type TrialResult } from './contest.ts'
+import type { Figures } from './figures.ts'
+import type { Bench, Build, Kind } from './kinds/bench.ts'
+import { kinds } from './trial.ts'
+import { trials } from './trials.ts'
 
 export interface Task extends Bench {
   readonly trial: string
@@ -20,12 +22,12 @@ async function perform({ trial: name, rounds, ...bench }: Task, tell: (news: New
   mkdirSync(bench.dir, { recursive: true })
   // The settings belong to the kind, which the union says and a lookup forgets.
   const kind = kinds[trial.kind] as Kind<unknown>
+  const entries = await kind(trial.settings, bench)
   let places = 0
   const result = await hold({
     name,
     title: trial.title,
-    entries: await kind(trial.settings, bench),
-    goals: trial.goals,
+    entries: bench.builds.length > 1 ? ofBuilds(entries, bench.builds) : entries,
     rounds,
     quick: bench.quick,
     place: (round, contestant) => {
@@ -37,6 +39,15 @@ async function perform({ trial: name, rounds, ...bench }: Task, tell: (news: New
     onRun: (round, contestant, figures) => tell({ run: { round, contestant, figures } }),
   })
   tell({ result })
+}
+
+/** Where two builds are compared, peers would only take time. */
+function ofBuilds(entries: readonly Entry[], builds: readonly Build[]): readonly Entry[] {
+  return entries.filter(entry =>
+    builds.some(
+      ({ name }) => entry.name === name || entry.name.startsWith(`${name}, `) || entry.name.startsWith(`${name} `),
+    ),
+  )
 }
 
 process.once('message', (task: Task) => {

@@ -7,8 +7,8 @@ export const projectRoot = join(import.meta.dirname, '..')
 export const benchDir = join(projectRoot, '.tmp/bench')
 export const interopDir = join(projectRoot, '.tmp/interop')
 export const resultsFile = join(benchDir, 'results.json')
-/** What docs/performance.md was made from. */
-export const publishedFile = join(projectRoot, 'docs/performance.json')
+/** What docs/performance.md is made from. */
+export const publishedFile = join(projectRoot, 'bench/recorded.json')
 
 /** @returns undefined when there is no such program on the PATH or at one of the places given */
 export function findProgram(name: string, ...places: readonly string[]): string | undefined {

@@ -5,9 +5,12 @@ import { availableParallelism, cpus, release, totalmem } from 'node:os'
 import type { TrialResult } from './contest.ts'
 import { type LoadClient, loadClient } from './load/client.ts'
 import { projectRoot } from './paths.ts'
+import { peerVersions } from './peers/versions.ts'
 
 export interface Results {
   readonly machine: Machine
+  /** Of those that Sluice was held against; nobody that was absent. */
+  readonly peers: Readonly<Record<string, string>>
   readonly trials: readonly DatedResult[]
 }
 
@@ -48,7 +51,7 @@ export function addResults(file: string, added: readonly TrialResult[], order: r
   const kept = isSame(before?.machine, machine) ? (before?.trials ?? []) : []
   const dated = added.map(result => ({ ...result, at: new Date().toISOString(), commit: currentCommit() }))
   const byName = new Map([...kept, ...dated].map(result => [result.name, result]))
-  const results = { machine, trials: order.flatMap(name => byName.get(name) ?? []) }
+  const results = { machine, peers: peerVersions(), trials: order.flatMap(name => byName.get(name) ?? []) }
   writeFileSync(`${file}.new`, `${JSON.stringify(results, roundedNumbers, 1)}\n`)
   renameSync(`${file}.new`, file)
   return results
@@ -63,7 +66,7 @@ function roundedNumbers(_key: string, value: unknown): unknown {
   return typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(4)) : value
 }
 
-function currentCommit(): string {
+export function currentCommit(): string {
   try {
     return execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: projectRoot, encoding: 'utf8' }).trim()
   } catch {

@@ -4,6 +4,7 @@
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { goalTable, headRoomTable, machineText, measurementTables, recordedPlot } from '../bench/report/document.ts'
 import { configurationTable } from '../src/config/documentation.ts'
 import { endpointTable, ruleTables } from '../test/conformance/document.ts'
 import { errorTableInMarkdown } from './error-table.ts'
@@ -23,6 +24,15 @@ export const generatedParts: readonly GeneratedPart[] = [
   { file: 'docs/errors.md', marker: 'errors', render: errorTableInMarkdown, optional: false },
   { file: 'docs/conformance.md', marker: 'endpoints', render: endpointTable, optional: false },
   { file: 'docs/conformance.md', marker: 'rules', render: ruleTables, optional: false },
+  { file: 'docs/performance.md', marker: 'goals', render: goalTable, optional: false },
+  { file: 'docs/performance.md', marker: 'head-room', render: headRoomTable, optional: false },
+  { file: 'docs/performance.md', marker: 'machine', render: machineText, optional: false },
+  { file: 'docs/performance.md', marker: 'measurements', render: measurementTables, optional: false },
+]
+
+/** Files that are made as a whole. */
+export const generatedFiles: readonly Pick<GeneratedPart, 'file' | 'render'>[] = [
+  { file: 'docs/performance.svg', render: recordedPlot },
 ]
 
 const root = join(import.meta.dirname, '..')
@@ -53,6 +63,13 @@ function run(isCheck: boolean): number {
     stale += 1
     console.error(`${part.file}: ${part.marker} ${isCheck ? 'is stale; run node tools/docs.ts' : 'renewed'}`)
     if (!isCheck) writeFileSync(join(root, part.file), renewed)
+  }
+  for (const { file, render } of generatedFiles) {
+    const path = join(root, file)
+    if (existsSync(path) && readFileSync(path, 'utf8') === render()) continue
+    stale += 1
+    console.error(`${file} ${isCheck ? 'is stale; run node tools/docs.ts' : 'renewed'}`)
+    if (!isCheck) writeFileSync(path, render())
   }
   return isCheck && stale > 0 ? 1 : 0
 }

@@ -1,7 +1,8 @@
 /** `/complete` for a picture, beside nothing but its thumbnail set in a process of its own. */
-import type { Entry, Figures } from '../contest.ts'
-import { percentile } from '../contest.ts'
+import type { Entry } from '../contest.ts'
+import type { Figures } from '../figures.ts'
 import { startSluice } from '../peers/sluice.ts'
+import { percentile } from '../statistics.ts'
 import type { Bench, Build } from './bench.ts'
 import { completeMedia, createMedia, putMedia } from './media.ts'
 import { another, contentTypes, makePicture, type PictureName } from './pictures.ts'

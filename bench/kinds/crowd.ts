@@ -4,8 +4,10 @@
  */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Entry, type Figures, percentile } from '../contest.ts'
+import type { Entry } from '../contest.ts'
+import type { Figures } from '../figures.ts'
 import { startSluice } from '../peers/sluice.ts'
+import { percentile } from '../statistics.ts'
 import type { Bench, Build } from './bench.ts'
 import { answerOf, completeMedia, createMedia, putMedia } from './media.ts'
 import { another, contentTypes, makePicture, type PictureName } from './pictures.ts'

@@ -2,7 +2,8 @@
  * Small uploads from beginning to end: create, PUT and complete, each answered before the next one is sent. nginx does a single PUT
  * into its page cache for each of our three requests, of which all three are durable; Synapse does create and PUT.
  */
-import type { Contestant, Entry, Figures, Round } from '../contest.ts'
+import type { Contestant, Entry, Round } from '../contest.ts'
+import type { Figures } from '../figures.ts'
 import type { Plan, Step } from '../load/plan.ts'
 import { type Observation, observe } from '../observe.ts'
 import { nginxAbsence, startNginx } from '../peers/nginx.ts'

@@ -5,8 +5,9 @@
 import { copyFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Entry, Figures, Round } from '../contest.ts'
-import type { Plan } from '../load/plan.ts'
+import type { Entry, Round } from '../contest.ts'
+import type { Figures } from '../figures.ts'
+import type { Plan, Step } from '../load/plan.ts'
 import { type Observation, observe } from '../observe.ts'
 import { nginxAbsence, startNginx } from '../peers/nginx.ts'
 import { startSink } from '../peers/sink.ts'
@@ -33,9 +34,14 @@ export async function download(settings: DownloadSettings, bench: Bench): Promis
   const [own] = bench.builds
   return [
     ...bench.builds.map((build): Entry => ({ name: build.name, run: round => direct(task, round, build) })),
-    ...bench.builds.map((build): Entry => ({ name: `${build.name} edge`, run: round => fromEdge(task, round, build) })),
+    ...bench.builds.map(
+      (build): Entry => ({ name: `${build.name}, by redirect`, run: round => byRedirect(task, round, build) }),
+    ),
+    ...bench.builds.map(
+      (build): Entry => ({ name: `${build.name}, edge`, run: round => fromEdge(task, round, build) }),
+    ),
     present('nginx', nginxAbsence(), round => fromNginx(task, round)),
-    ...(own === undefined || settings.bytes <= 64 * 1024
+    ...(own === undefined
       ? []
       : [present('nginx, told by sluice', nginxAbsence(), round => throughNginx(task, round, own))]),
     { name: 'load client alone', run: round => fromSink(task, round) },
@@ -63,6 +69,23 @@ function planOf(task: Task, port: number, targets: readonly string[], headers: R
         ...(range !== undefined && { range: { length: range, of: bytes } }),
       },
     ],
+  }
+}
+
+/** Asked for at the API, and fetched from where it leads: two requests, each by a client that keeps both connections. */
+function redirectPlan(task: Task, { api, edge, authorization }: SluiceServer, targets: readonly string[]): Plan {
+  const plan = planOf(task, api, targets, {})
+  const ask: Step = {
+    method: 'GET',
+    port: 0,
+    target: '{line}',
+    headers: { Authorization: authorization },
+    captures: true,
+  }
+  return {
+    ...plan,
+    ports: [api, edge],
+    steps: [ask, ...plan.steps.map(step => ({ ...step, port: 1, target: '{upload}' }))],
   }
 }
 
@@ -116,6 +139,16 @@ async function fromEdge(task: Task, { dir }: Round, build: Build): Promise<Figur
   }
 }
 
+async function byRedirect(task: Task, { dir }: Round, build: Build): Promise<Figures> {
+  const sluice = await startSluice({ dir, build: build.dir, env: { SLUICE_DOWNLOADS__REDIRECT: 'true' } })
+  try {
+    const targets = (await publishAll(sluice, task)).map(downloadPath)
+    return await observed(sluice, redirectPlan(task, sluice, targets), dir)
+  } finally {
+    await sluice.stop()
+  }
+}
+
 async function redirectedTo({ api, authorization }: SluiceServer, media: string): Promise<string> {
   const response = await fetch(`http://127.0.0.1:${api}${downloadPath(media)}`, {
     headers: { authorization },
@@ -138,7 +171,6 @@ async function fromNginx(task: Task, { dir }: Round): Promise<Figures> {
   }
 }
 
-/** What is counted is what both cost. */
 async function throughNginx(task: Task, { dir }: Round, build: Build): Promise<Figures> {
   const env = { SLUICE_DOWNLOADS__ACCEL_REDIRECT: '/sluice-objects/' }
   const sluice = await startSluice({ dir, build: build.dir, env })

@@ -5,9 +5,11 @@ import { makeSqliteCatalog } from '../../src/catalog/sqlite-catalog.ts'
 import { openDatabase } from '../../src/database/database.ts'
 import type { MediaId } from '../../src/domain/identifiers.ts'
 import { newMediaId, type UserId } from '../../src/domain/identifiers.ts'
-import { type Entry, type Figures, percentile } from '../contest.ts'
+import type { Entry } from '../contest.ts'
+import type { Figures } from '../figures.ts'
+import { percentile } from '../statistics.ts'
 import type { Bench } from './bench.ts'
-import { fillCatalog, mediaIdOf } from './catalog-of.ts'
+import { mediaIdOf, prepareCatalog } from './prepared-catalog.ts'
 
 export interface IndexGrowthSettings {
   readonly sizes: readonly Size[]
@@ -28,7 +30,7 @@ export async function indexGrowth({ sizes }: IndexGrowthSettings, bench: Bench):
       continue
     }
     const file = join(bench.dir, `${media}.db`)
-    await fillCatalog(file, media)
+    await prepareCatalog(file, { media })
     entries.push({ name, run: () => measure(file, media, bench.quick) })
   }
   return entries

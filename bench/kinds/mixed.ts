@@ -1,8 +1,10 @@
 /** Everything at once, as on a busy evening: small cycles, downloads, a large upload after another, and pictures being completed. */
 import { join } from 'node:path'
-import { type Entry, type Figures, percentile } from '../contest.ts'
+import type { Entry } from '../contest.ts'
+import type { Figures } from '../figures.ts'
 import { runLoad } from '../load/client.ts'
 import { startSluice } from '../peers/sluice.ts'
+import { percentile } from '../statistics.ts'
 import type { Bench, Build } from './bench.ts'
 import { MiB, makeBodies } from './bodies.ts'
 import { cycleSteps } from './cycles.ts'

@@ -2,9 +2,11 @@
  * Large uploads, beside nginx's DAV PUT and a plain copy on the same disk. Each file is unlinked right after its answer, so that every
  * upload finds its memory where the previous one left it, which on some machines makes a difference of two.
  */
+import { createHash } from 'node:crypto'
 import { closeSync, fsyncSync, openSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Contestant, Entry, Figures, Round } from '../contest.ts'
+import type { Contestant, Entry, Round } from '../contest.ts'
+import type { Figures } from '../figures.ts'
 import type { Plan } from '../load/plan.ts'
 import type { Observation } from '../observe.ts'
 import { observe } from '../observe.ts'
@@ -21,17 +23,26 @@ export interface PutSettings {
   readonly clients: number
   /** Uploads to measure in a run, by all clients together. */
   readonly total: number
-  readonly against: readonly ('nginx' | 'nginx, then sha256 and fsync' | 'dd with fsync' | 'load client alone')[]
+  /** Uploads before those; twice the number of clients unless said otherwise. */
+  readonly warmup?: number
+  readonly against: readonly (
+    | 'nginx'
+    | 'nginx, then sha256 and fsync'
+    | 'dd with fsync'
+    | 'SHA-256 alone'
+    | 'load client alone'
+  )[]
 }
 
 export async function put(settings: PutSettings, bench: Bench): Promise<readonly Entry[]> {
   const bodies = makeBodies(join(bench.dir, 'bodies'), { bytes: settings.bytes, count: settings.clients })
-  const total = bench.quick ? settings.clients * 2 : settings.total
+  const total = bench.quick ? Math.min(settings.total, settings.clients * 2) : settings.total
   const task = { ...settings, total, bodies }
   return [
     ...bench.builds.map(build => sluicePut(task, build)),
     ...settings.against.map((peer): Entry => {
       if (peer === 'load client alone') return { name: peer, run: round => sinkPut(task, round) }
+      if (peer === 'SHA-256 alone') return { name: peer, run: async () => hashAlone(task) }
       if (peer === 'dd with fsync') return present(peer, ddAbsence(), round => ddCopy(task, round))
       return present(peer, nginxAbsence(), round => nginxPut(task, round, peer !== 'nginx'))
     }),
@@ -46,11 +57,11 @@ interface Task extends Omit<PutSettings, 'against'> {
   readonly bodies: Bodies
 }
 
-function planOf({ clients, total, bodies }: Task, port: number, target: string): Plan {
+function planOf({ clients, total, warmup = clients * 2, bodies }: Task, port: number, target: string): Plan {
   return {
     ports: [port],
     clients,
-    warmup: clients * 2,
+    warmup,
     total,
     steps: [
       {
@@ -128,6 +139,19 @@ async function sinkPut(task: Task, { dir }: Round): Promise<Figures> {
   } finally {
     await sink.stop()
   }
+}
+
+/** Of bytes that are in memory already: the least that anybody must spend who hashes on one core. */
+function hashAlone({ bytes, total }: Task): Figures {
+  const block = Buffer.alloc(MiB, 1)
+  const hash = createHash('sha256')
+  const cpuBefore = process.cpuUsage()
+  const from = performance.now()
+  for (let hashed = 0; hashed < bytes * total; hashed += block.length) hash.update(block)
+  hash.digest()
+  const seconds = (performance.now() - from) / 1000
+  const { user, system } = process.cpuUsage(cpuBefore)
+  return { mibPerS: (bytes * total) / MiB / seconds, cpuPerGib: (user + system) / 1e6 / ((bytes * total) / GiB) }
 }
 
 async function ddCopy({ bytes, total, bodies }: Task, { dir }: Round): Promise<Figures> {

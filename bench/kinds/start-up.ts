@@ -1,10 +1,12 @@
 /** From the start of the process to its ready line, with many media and with none. */
 import { cpSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Entry, type Figures, percentile } from '../contest.ts'
+import type { Entry } from '../contest.ts'
+import type { Figures } from '../figures.ts'
 import { startSluice } from '../peers/sluice.ts'
+import { percentile } from '../statistics.ts'
 import type { Bench, Build } from './bench.ts'
-import { fillCatalog } from './catalog-of.ts'
+import { prepareCatalog } from './prepared-catalog.ts'
 
 export interface StartUpSettings {
   readonly media: number
@@ -14,7 +16,7 @@ export async function startUp({ media }: StartUpSettings, bench: Bench): Promise
   const times = bench.quick ? 1 : 5
   const full = join(bench.dir, 'full')
   const filled = join(bench.dir, 'filled.db')
-  await fillCatalog(filled, media)
+  await prepareCatalog(filled, { media })
   return bench.builds.flatMap((build, index): Entry[] => {
     const [many, empty] = [`${full}-${index}`, `${bench.dir}/empty-${index}`]
     return [

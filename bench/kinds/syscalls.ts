@@ -1,6 +1,7 @@
 /** System calls and syncs for one of each: numbers that hardly depend on the machine. One client, so that nothing is shared. */
 import { join } from 'node:path'
-import type { Entry, Figures, Round } from '../contest.ts'
+import type { Entry, Round } from '../contest.ts'
+import type { Figures } from '../figures.ts'
 import { runLoad } from '../load/client.ts'
 import type { Step } from '../load/plan.ts'
 import { nginxAbsence, startNginx } from '../peers/nginx.ts'

@@ -403,18 +403,27 @@ static void capture(Client *client, const char *body) {
   }
 }
 
+/** Path and query of where a redirect leads. */
+static void capture_location(Client *client) {
+  const char *field = strcasestr(client->answer, "\r\nlocation: "), *host = field ? strstr(field, "://") : NULL;
+  const char *path = host ? strchr(host + 3, '/') : NULL;
+  if (path) snprintf(client->upload, sizeof client->upload, "%.*s", (int)strcspn(path, "\r"), path);
+}
+
 static void end_step(Client *client) {
   double at = now();
   run.requests++;
   note(&run.steps[client->step], at - client->step_from);
   if (client->must_close) hang_up(link_of(client));
-  if (client->status < 200 || client->status > 299) {
+  int is_redirect = client->status >= 300 && client->status <= 399 && step_of(client)->captures;
+  if (!is_redirect && (client->status < 200 || client->status > 299)) {
     char why[400];
     snprintf(why, sizeof why, "%.380s", client->answer);
     for (char *c = why; *c; c++) if (*c == '"' || *c == '\\' || *c < ' ') *c = ' ';
     return fail(client, why);
   }
-  if (step_of(client)->captures) capture(client, strstr(client->answer, "\r\n\r\n"));
+  if (is_redirect) capture_location(client);
+  else if (step_of(client)->captures) capture(client, strstr(client->answer, "\r\n\r\n"));
   if (++client->step < plan.step_count) begin_step(client);
   else end_cycle(client);
 }

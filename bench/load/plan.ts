@@ -41,7 +41,7 @@ export interface Step {
     | { readonly file: string; readonly bytesPerSecond?: number }
   /** A range of `length` bytes at a random place of `of`. */
   readonly range?: { readonly length: number; readonly of: number }
-  /** The answer has `content_uri`, and maybe `upload_url`. */
+  /** The answer has `content_uri`, and maybe `upload_url`; or it is a redirect, and `{upload}` stands for where it leads. */
   readonly captures?: boolean
 }
 

@@ -2,7 +2,7 @@
  * nginx as the yardstick: PUT by its DAV module with a body buffer of 1 MiB (with the default of 16 KiB it is half as fast), GET by
  * sendfile, no access log. It neither hashes nor syncs.
  */
-import { execFileSync, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { findProgram, interopDir } from '../paths.ts'
@@ -30,15 +30,9 @@ export function nginxAbsence(): string | undefined {
   return stderr.includes('--with-http_dav_module') ? undefined : `${program} has no DAV module`
 }
 
-function nginxProgram(): string | undefined {
+/** @returns undefined when there is none */
+export function nginxProgram(): string | undefined {
   return findProgram('nginx', '/usr/sbin/nginx', join(interopDir, 'nginx/usr/sbin/nginx'))
-}
-
-export function nginxVersion(): string {
-  const program = nginxProgram()
-  return program === undefined
-    ? 'absent'
-    : execFileSync(program, ['-v'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
 }
 
 export async function startNginx({ dir, before }: NginxOptions): Promise<NginxServer> {

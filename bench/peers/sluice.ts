@@ -1,8 +1,8 @@
 /** Sluice as an operator runs it: the bundle, its defaults, its log into a file. Only what would refuse so many requests is lifted. */
 import { mkdirSync, readFileSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative, sep } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { projectRoot } from '../paths.ts'
+import { benchDir, projectRoot } from '../paths.ts'
 import { launch, whenReady } from '../programs.ts'
 import type { Server } from './server.ts'
 
@@ -53,7 +53,7 @@ export async function startSluice(options: SluiceOptions): Promise<SluiceServer>
     env: {
       BENCH_WATCH: watchFile,
       ...(probe !== undefined && { BENCH_PROBE: probe }),
-      ...(process.env.BENCH_PROFILES !== undefined && { BENCH_PROFILES: process.env.BENCH_PROFILES }),
+      ...(process.env.BENCH_PROFILES !== undefined && { BENCH_PROFILE: profileFile(process.env.BENCH_PROFILES, dir) }),
       SLUICE_DATA_DIR: dataDir,
       SLUICE_API__LISTEN: '127.0.0.1:0',
       SLUICE_EDGE__LISTEN: '127.0.0.1:0',
@@ -95,6 +95,13 @@ export async function startSluice(options: SluiceOptions): Promise<SluiceServer>
       rmSync(watchFile, { force: true })
     },
   }
+}
+
+/** Named after the trial and the run, which the directory is named after. */
+function profileFile(profiles: string, dir: string): string {
+  mkdirSync(profiles, { recursive: true })
+  const [, ...names] = relative(benchDir, dir).split(sep)
+  return join(profiles, `${names.join('-')}.cpuprofile`)
 }
 
 function readWatch(file: string): Watch | undefined {

@@ -4,7 +4,7 @@
  *
  * No imports: a module that is loaded before main.ts must not wake the thread pool, whose size main.ts still has to set.
  */
-const { writeFileSync, renameSync, mkdirSync, open, close } = process.getBuiltinModule('node:fs')
+const { writeFileSync, renameSync, open, close } = process.getBuiltinModule('node:fs')
 const { monitorEventLoopDelay, createHistogram } = process.getBuiltinModule('node:perf_hooks')
 
 const { Session } = process.getBuiltinModule('node:inspector')
@@ -29,7 +29,7 @@ function watch(into: string, probe: string | undefined): void {
     })
   }
 
-  const profiles = process.env.BENCH_PROFILES
+  const profileFile = process.env.BENCH_PROFILE
   const session = new Session()
 
   process.on('SIGUSR2', () => {
@@ -46,7 +46,7 @@ function watch(into: string, probe: string | undefined): void {
         maxMs: opens.max / 1e6,
       },
     }
-    if (profiles !== undefined) profile(session, profiles, reports)
+    if (profileFile !== undefined) profile(session, profileFile, reports)
     delay.reset()
     opens.reset()
     writeFileSync(`${into}.new`, JSON.stringify(report))
@@ -62,9 +62,6 @@ function profile(session: InstanceType<typeof Session>, into: string, look: numb
     session.post('Profiler.setSamplingInterval', { interval: 200 })
     session.post('Profiler.start')
   } else if (look === 2) {
-    mkdirSync(into, { recursive: true })
-    session.post('Profiler.stop', (_, answer) =>
-      writeFileSync(`${into}/${process.pid}.cpuprofile`, JSON.stringify(answer.profile)),
-    )
+    session.post('Profiler.stop', (_, answer) => writeFileSync(into, JSON.stringify(answer.profile)))
   }
 }

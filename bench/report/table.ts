@@ -1,33 +1,31 @@
 /** What is shown on the terminal. */
-import {
-  type FigureName,
-  type Figures,
-  figureForms,
-  type GoalResult,
-  type Standing,
-  type TrialResult,
-} from '../contest.ts'
+import type { TrialResult } from '../contest.ts'
+import { type FigureName, type Figures, figureForms, figureNames } from '../figures.ts'
+import type { GoalResult } from '../goal.ts'
+import { spreadOf } from '../statistics.ts'
 import { demand, shortNumber, spread, withUnit } from './text.ts'
 
 export function runLine(round: number, contestant: string, figures: Figures): string {
-  const shown = (Object.entries(figures) as [FigureName, number][]).map(
-    ([name, value]) => `${figureForms[name].title} ${withUnit(name, value)}`,
-  )
+  const shown = figureNames.flatMap(name => {
+    const value = figures[name]
+    return value === undefined ? [] : `${figureForms[name].title} ${withUnit(name, value)}`
+  })
   return `  ${round}  ${contestant}: ${shown.join(', ')}`
 }
 
-export function trialTable(result: TrialResult): string {
-  const names = (Object.keys(figureForms) as FigureName[]).filter(name =>
-    result.standings.some(({ figures }) => figures?.[name] !== undefined),
-  )
+/** The medians of all rounds, one line for each contestant, and then the goals. */
+export function trialTable({ runs, absent }: TrialResult, goals: readonly GoalResult[]): string {
+  const all = Object.values(runs).flat()
+  const names = figureNames.filter(name => all.some(figures => figures[name] !== undefined))
   const head = ['', ...names.map(name => `${figureForms[name].title} ${figureForms[name].unit}`.trim())]
-  const rows = result.standings.map(standing => rowOf(standing, names))
-  return [columns([head, ...rows]), ...result.goals.map(goalLine)].join('\n')
+  const rows = Object.entries(runs).map(([name, figures]) => [name, ...names.map(figure => median(figures, figure))])
+  const missing = Object.entries(absent).map(([name, why]) => [name, `absent: ${why}`])
+  return [columns([head, ...rows, ...missing]), ...goals.map(goalLine)].join('\n')
 }
 
-function rowOf({ name, absent, figures }: Standing, names: readonly FigureName[]): string[] {
-  if (absent !== undefined) return [name, `absent: ${absent}`]
-  return [name, ...names.map(figure => shortNumber(figures?.[figure]?.median ?? Number.NaN).replace('NaN', ''))]
+function median(runs: readonly Figures[], figure: FigureName): string {
+  const found = spreadOf(runs.flatMap(run => run[figure] ?? []))
+  return found === undefined ? '' : shortNumber(found.median)
 }
 
 function goalLine(goal: GoalResult): string {
@@ -37,7 +35,8 @@ function goalLine(goal: GoalResult): string {
   return `  ${isMet === true ? '✓' : '✗'}  ${title}: ${spread(measured)}${times}, goal ${demand(goal)}`
 }
 
-function columns(rows: readonly (readonly string[])[]): string {
+/** Aligned; rows that are shorter than the first are not aligned beyond their first cell. */
+export function columns(rows: readonly (readonly string[])[]): string {
   const [first = []] = rows
   const widths = first.map((_, column) =>
     Math.max(...rows.filter(row => row.length === first.length).map(row => (row[column] ?? '').length)),

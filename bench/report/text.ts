@@ -1,5 +1,7 @@
 /** Numbers and spreads as people read them. */
-import { type FigureName, figureForms, type GoalResult, type Spread } from '../contest.ts'
+import { type FigureName, figureForms } from '../figures.ts'
+import type { Goal } from '../goal.ts'
+import type { Spread } from '../statistics.ts'
 
 /** Three significant digits, but no fewer than there are before the point. */
 export function shortNumber(value: number): string {
@@ -18,7 +20,7 @@ export function withUnit(name: FigureName, value: number): string {
 }
 
 /** `≥ 0.75`, or with the unit where nobody is compared with. */
-export function demand({ atLeast, atMost, against, figure }: GoalResult): string {
+export function demand({ atLeast, atMost, against, figure }: Goal): string {
   const bound = (value: number) => (against === undefined ? withUnit(figure, value) : shortNumber(value))
   return [
     ...(atLeast === undefined ? [] : [`≥ ${bound(atLeast)}`]),

@@ -1,0 +1,59 @@
+/** Downloads, by whom they may be sent. */
+import { MiB } from '../kinds/bodies.ts'
+import type { Trial } from '../trial.ts'
+
+export const downloadTrials: readonly Trial[] = [
+  {
+    name: 'download-64m',
+    title: 'download 64 MiB, 4 at once',
+    kind: 'download',
+    settings: { bytes: 64 * MiB, clients: 4, files: 4, total: 64 },
+    goals: [
+      {
+        title: 'download of 64 MiB, to nginx sendfile',
+        figure: 'mibPerS',
+        against: 'nginx',
+        atLeast: 0.93,
+        known: '0.50 / 0.93',
+      },
+      {
+        title: 'download of 64 MiB, sent by nginx that Sluice tells, to nginx alone',
+        figure: 'mibPerS',
+        of: 'nginx, told by sluice',
+        against: 'nginx',
+        atLeast: 1,
+        known: '– / 1.14',
+      },
+    ],
+  },
+  {
+    name: 'download-range',
+    title: 'download of 1 MiB ranges of 64 MiB, 8 at once',
+    kind: 'download',
+    settings: { bytes: 64 * MiB, clients: 8, files: 4, range: MiB, total: 2000 },
+    goals: [
+      {
+        title: 'download of 1 MiB ranges, to nginx sendfile',
+        figure: 'mibPerS',
+        against: 'nginx',
+        atLeast: 0.74,
+        known: '0.37 / 0.74',
+      },
+    ],
+  },
+  {
+    name: 'download-16k',
+    title: 'download 16 KiB, 16 at once',
+    kind: 'download',
+    settings: { bytes: 16 * 1024, clients: 16, files: 64, total: 20_000 },
+    goals: [
+      {
+        title: 'download of 16 KiB, authenticated, to nginx sendfile',
+        figure: 'perSecond',
+        against: 'nginx',
+        atLeast: 0.5,
+        known: '0.23 / 0.66',
+      },
+    ],
+  },
+]
