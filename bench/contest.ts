@@ -37,6 +37,8 @@ export interface TrialResult {
   readonly load: { readonly before: number; readonly after: number; readonly others: number | undefined }
   /** Who could not take part, and why. */
   readonly absent: Readonly<Record<string, string>>
+  /** Who broke down in one of the rounds, after which it ran no more. */
+  readonly failed: Readonly<Record<string, string>>
   readonly runs: Runs
 }
 
@@ -55,12 +57,20 @@ export async function hold({ name, title, entries, rounds, quick, place, onRun }
   const before = loadavg()[0] ?? 0
   const from = performance.now()
   const contestants = entries.filter(entry => 'run' in entry)
+  const failed: Record<string, string> = {}
   const runs: Record<string, Figures[]> = Object.fromEntries(contestants.map(contestant => [contestant.name, []]))
   for (let round = 1; round <= rounds; round += 1) {
     for (const contestant of contestants) {
-      const figures = await contestant.run({ number: round, dir: place(round, contestant.name), quick })
-      runs[contestant.name]?.push(figures)
-      onRun(round, contestant.name, figures)
+      if (contestant.name in failed) continue
+      try {
+        const figures = await contestant.run({ number: round, dir: place(round, contestant.name), quick })
+        runs[contestant.name]?.push(figures)
+        onRun(round, contestant.name, figures)
+      } catch (error) {
+        // The others are worth holding all the same; whoever reads the result sees who is missing.
+        console.error(`  ${round}  ${contestant.name} failed:`, error)
+        failed[contestant.name] = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error)
+      }
     }
   }
   const others = Object.values(runs)
@@ -73,6 +83,7 @@ export async function hold({ name, title, entries, rounds, quick, place, onRun }
     quick,
     seconds: Math.round((performance.now() - from) / 1000),
     load: { before, after: loadavg()[0] ?? 0, others: spreadOf(others)?.median },
+    failed,
     absent: Object.fromEntries(entries.flatMap(entry => ('absent' in entry ? [[entry.name, entry.absent]] : []))),
     runs,
   }

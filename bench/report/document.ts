@@ -64,7 +64,7 @@ export function measurementTables(): string {
 }
 
 function measurementTable({ title }: Trial, result: DatedResult): string {
-  const { name, rounds, seconds, commit, at, runs, absent } = result
+  const { name, rounds, seconds, commit, at, runs, absent, failed } = result
   const all = Object.values(runs).flat()
   const shown = figureNames.filter(figure => all.some(figures => figures[figure] !== undefined))
   const head = shown.map(figure => `${figureForms[figure].title} ${figureForms[figure].unit}`.trim())
@@ -78,6 +78,9 @@ function measurementTable({ title }: Trial, result: DatedResult): string {
       row([who, ...shown.map((figure, index) => cellOf(figures, figure, index))]),
     ),
     ...Object.entries(absent).map(([who, why]) => row([who, `absent: ${why}`, ...shown.slice(1).map(() => '')])),
+    ...Object.entries(failed).map(([who, why]) =>
+      row([`${who}, before it failed`, why, ...shown.slice(1).map(() => '')]),
+    ),
   ].join('\n')
 }
 

@@ -14,12 +14,15 @@ export function runLine(round: number, contestant: string, figures: Figures): st
 }
 
 /** The medians of all rounds, one line for each contestant, and then the goals. */
-export function trialTable({ runs, absent }: TrialResult, goals: readonly GoalResult[]): string {
+export function trialTable({ runs, absent, failed }: TrialResult, goals: readonly GoalResult[]): string {
   const all = Object.values(runs).flat()
   const names = figureNames.filter(name => all.some(figures => figures[name] !== undefined))
   const head = ['', ...names.map(name => `${figureForms[name].title} ${figureForms[name].unit}`.trim())]
   const rows = Object.entries(runs).map(([name, figures]) => [name, ...names.map(figure => median(figures, figure))])
-  const missing = Object.entries(absent).map(([name, why]) => [name, `absent: ${why}`])
+  const missing = [
+    ...Object.entries(absent).map(([name, why]) => [name, `absent: ${why}`]),
+    ...Object.entries(failed).map(([name, why]) => [name, `failed: ${why}`]),
+  ]
   return [columns([head, ...rows, ...missing]), ...goals.map(goalLine)].join('\n')
 }
 

@@ -40,6 +40,20 @@ test('everybody runs once a round, in turn', async t => {
   t.deepEqual(absent, { C: 'not here' })
 })
 
+test('one who breaks down runs no more, and the others go on', async t => {
+  const broken = { name: 'A', run: async () => Promise.reject(new Error('out of order\nat length')) }
+  const sound = { name: 'B', run: async ({ number }: { readonly number: number }) => ({ ms: number }) }
+  const said = console.error
+  console.error = () => {}
+  t.teardown(() => {
+    console.error = said
+  })
+  const contest = { name: 'x', title: 'x', rounds: 2, quick: true, place: () => '', onRun: () => {} }
+  const { runs, failed } = await hold({ ...contest, entries: [broken, sound] })
+  t.deepEqual(runs, { A: [], B: [{ ms: 1 }, { ms: 2 }] })
+  t.deepEqual(failed, { A: 'out of order' })
+})
+
 test('medians, extremes and percentiles', t => {
   t.deepEqual(spreadOf([3, 1, 2]), { median: 2, least: 1, most: 3 })
   t.deepEqual(spreadOf([4, 1]), { median: 2.5, least: 1, most: 4 })
