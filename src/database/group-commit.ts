@@ -9,7 +9,8 @@ import { explainFailure } from './failures.ts'
 
 /**
  * Runs `work` in the next group's transaction and resolves once that is durable. `work` is synchronous; if it throws, its own
- * effects are undone, its promise rejects, and its neighbours are not disturbed.
+ * effects are undone, its promise rejects, and its neighbours are not disturbed. It may be run twice: when a neighbour throws, all is
+ * undone and done again.
  */
 export type Write = <T>(work: () => T) => Promise<T>
 
@@ -25,6 +26,9 @@ interface Job {
   failed(error: unknown): void
 }
 
+/** Milliseconds between two attempts to write over a commit that may come back, when nobody else writes anything. */
+const sealEvery = 1000
+
 export function makeGroupCommit(sql: BetterSqlite3.Database): {
   write: Write
   writeAlone: WriteAlone
@@ -39,41 +43,100 @@ export function makeGroupCommit(sql: BetterSqlite3.Database): {
   let queue: Job[] = []
   /**
    * A commit whose sync fails is undone, but it may lie whole in the log, and the next start would read it there as if it had
-   * succeeded. Only another commit, which is written over it, makes it certain that it never will.
+   * succeeded. Only another commit, which is written over it, makes it certain that it never will. Its sync may fail as well; then what
+   * was written still keeps the first one from coming back after a crash of this process, but not after a power cut.
    */
   let mayComeBack = false
+  let nextSeal: NodeJS.Timeout | undefined
 
+  /** Before anything else is promised. @throws SqliteError while the disk does not let it through */
   function seal(): void {
     if (!mayComeBack) return
-    // Changes nothing and is written all the same: the number is in the header of the file.
-    sql.transaction(() => sql.pragma(`user_version = ${sql.pragma('user_version', { simple: true })}`)).immediate()
+    begin.run()
+    try {
+      // Changes nothing and is written all the same: the number is in the header of the file.
+      sql.pragma(`user_version = ${sql.pragma('user_version', { simple: true })}`)
+      commit.run()
+    } catch (error) {
+      if (sql.inTransaction) rollback.run()
+      throw error
+    }
     mayComeBack = false
+  }
+
+  /** At once, so that whoever is told of the failure can count on it; and if that fails too, until it succeeds. */
+  function sealOrTryAgain(): void {
+    try {
+      if (sql.open) seal()
+    } catch {
+      if (nextSeal !== undefined) return
+      nextSeal = setTimeout(() => {
+        nextSeal = undefined
+        sealOrTryAgain()
+      }, sealEvery).unref()
+    }
+  }
+
+  function commitOrSeal(): void {
+    failPoint('commit: before')
+    try {
+      commit.run()
+    } catch (error) {
+      mayComeBack = true
+      if (sql.inTransaction) rollback.run()
+      sealOrTryAgain()
+      throw error
+    }
+    failPoint('commit: after')
+  }
+
+  /**
+   * Hardly ever does one throw, so that savepoints, two statements for each job, are only for when one has.
+   * @returns those that did not throw; what the others did is undone
+   */
+  function run(jobs: readonly Job[]): readonly Job[] {
+    try {
+      for (const job of jobs) job.run()
+      return jobs
+    } catch (error) {
+      if (sql.inTransaction) rollback.run()
+      if (jobs.length > 1) {
+        begin.run()
+        return runEach(jobs)
+      }
+      for (const job of jobs) job.failed(error)
+      return []
+    }
+  }
+
+  function runEach(jobs: readonly Job[]): readonly Job[] {
+    return jobs.filter(job => {
+      savepoint.run()
+      try {
+        job.run()
+      } catch (error) {
+        // A disk that is full can make SQLite abandon the whole transaction, not only this job.
+        if (!sql.inTransaction) throw error
+        undo.run()
+        release.run()
+        job.failed(error)
+        return false
+      }
+      release.run()
+      return true
+    })
   }
 
   function flush(): void {
     const jobs = queue
     queue = []
-    const done: Job[] = []
+    let done: readonly Job[] = []
     try {
+      seal()
       begin.run()
-      for (const job of jobs) {
-        savepoint.run()
-        try {
-          job.run()
-          done.push(job)
-        } catch (error) {
-          // A disk that is full can make SQLite abandon the whole transaction, not only this job.
-          if (!sql.inTransaction) throw error
-          undo.run()
-          job.failed(error)
-        }
-        release.run()
-      }
-      failPoint('commit: before')
-      commit.run()
-      failPoint('commit: after')
+      done = run(jobs)
+      if (sql.inTransaction) commitOrSeal()
     } catch (error) {
-      mayComeBack = true
       try {
         if (sql.inTransaction) rollback.run()
       } finally {
@@ -101,9 +164,12 @@ export function makeGroupCommit(sql: BetterSqlite3.Database): {
   const writeAlone: WriteAlone = async work => {
     try {
       seal()
-      return sql.transaction(work).immediate()
+      begin.run()
+      const result = work()
+      commitOrSeal()
+      return result
     } catch (error) {
-      mayComeBack = true
+      if (sql.inTransaction) rollback.run()
       throw explainFailure(error)
     }
   }

@@ -5,6 +5,7 @@ import BetterSqlite3 from 'better-sqlite3'
 import { makeGroupCommit } from '../../src/database/group-commit.ts'
 import { MediaError } from '../../src/domain/errors.ts'
 import { tempDir } from '../support/temp-dir.ts'
+import { until } from '../support/until.ts'
 
 function openTable(t: ExecutionContext) {
   const statements: string[] = []
@@ -18,7 +19,7 @@ function openTable(t: ExecutionContext) {
       .all()
       .map(row => row.n)
   const commits = () => statements.filter(text => text === 'COMMIT').length
-  return { sql, insert, all, commits, ...makeGroupCommit(sql) }
+  return { sql, insert, all, commits, statements, ...makeGroupCommit(sql) }
 }
 
 test('writes of one turn share one commit', async t => {
@@ -74,23 +75,88 @@ test('a failing commit fails every job of its group, and the next group works', 
   t.deepEqual(all(), [2])
 })
 
-test('a commit that failed is written over before anything is done alone that no rollback takes back', async t => {
-  const { sql, write, writeAlone, insert, all } = openTable(t)
+/** A table whose rows can not be committed, and a log. */
+function openFailing(t: ExecutionContext) {
+  const table = openTable(t)
+  const { sql } = table
   sql.pragma('journal_mode = WAL')
   sql.pragma('user_version = 7')
   sql.exec('CREATE TABLE child (p INTEGER REFERENCES x (n) DEFERRABLE INITIALLY DEFERRED)')
   sql.pragma('foreign_keys = ON')
-  const log = `${sql.name}-wal`
-  await t.throwsAsync(write(() => sql.exec('INSERT INTO child VALUES (1)')))
-  const size = statSync(log).size
-  await writeAlone(() => {})
-  t.true(statSync(log).size > size, 'a whole commit, although nothing has changed')
-  t.is(sql.pragma('user_version', { simple: true }), 7)
-  const sealed = statSync(log).size
-  await writeAlone(() => {})
-  t.is(statSync(log).size, sealed, 'once is enough')
+  const orphan = sql.prepare('INSERT INTO child VALUES (1)')
+  return { ...table, orphan, logSize: () => statSync(`${sql.name}-wal`).size }
+}
+
+test('a commit that failed is written over before anybody is told of it', async t => {
+  const { sql, write, writeAlone, insert, orphan, all, logSize } = openFailing(t)
+  for (const fail of [() => write(() => orphan.run()), () => writeAlone(() => orphan.run())]) {
+    const before = logSize()
+    await t.throwsAsync(fail())
+    const sealed = logSize()
+    t.true(sealed > before, 'a whole commit, although nothing has changed')
+    t.is(sql.pragma('user_version', { simple: true }), 7)
+    await writeAlone(() => {})
+    t.is(logSize(), sealed, 'once is enough')
+  }
   await write(() => insert.run(1))
   t.deepEqual(all(), [1])
+})
+
+test('while a failed commit can not be written over nothing is promised, and then everything goes on by itself', async t => {
+  const { sql, write, writeAlone, insert, orphan, all, logSize } = openFailing(t)
+  const failing = write(() => orphan.run())
+  const seal = sql.pragma.bind(sql)
+  let isBroken = true
+  t.teardown(() => Object.assign(sql, { pragma: seal }))
+  Object.assign(sql, {
+    pragma: (...args: Parameters<typeof seal>) => {
+      if (isBroken) throw new BetterSqlite3.SqliteError('disk I/O error', 'SQLITE_IOERR_FSYNC')
+      return seal(...args)
+    },
+  })
+  await t.throwsAsync(failing)
+  const size = logSize()
+  for (const work of [write, writeAlone]) {
+    const error = await t.throwsAsync(
+      work(() => 'nothing at all'),
+      { instanceOf: MediaError },
+    )
+    t.is(error?.code, 'storage_failed')
+  }
+  t.is(logSize(), size)
+  isBroken = false
+  await until(() => logSize() > size)
+  await write(() => insert.run(1))
+  t.deepEqual(all(), [1])
+})
+
+test('a job that throws among several: all is done again, each by itself', async t => {
+  const { write, insert, all, commits } = openTable(t)
+  const runs: number[] = []
+  const results = await Promise.allSettled(
+    [1, 2, 3].map(n =>
+      write(() => {
+        runs.push(n)
+        insert.run(n)
+        if (n === 2) throw new Error('changed my mind')
+        return n
+      }),
+    ),
+  )
+  t.deepEqual(runs, [1, 2, 1, 2, 3])
+  t.deepEqual(
+    results.map(result => (result.status === 'fulfilled' ? result.value : String(result.reason.message))),
+    [1, 'changed my mind', 3],
+  )
+  t.deepEqual(all(), [1, 3])
+  t.is(commits(), 1)
+})
+
+test('a job costs no statement but its own', async t => {
+  const { write, insert, statements } = openTable(t)
+  statements.length = 0
+  await Promise.all([1, 2].map(n => write(() => insert.run(n))))
+  t.deepEqual(statements, ['BEGIN IMMEDIATE', 'INSERT INTO x VALUES (1.0)', 'INSERT INTO x VALUES (2.0)', 'COMMIT'])
 })
 
 test('a job that tries to wait is refused', async t => {
