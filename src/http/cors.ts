@@ -62,14 +62,18 @@ export function corsHeaders(surface: Surface): Record<string, string> {
   }
 }
 
+/** Names, in lower case, of what `corsHeaders` gives. */
+export const corsHeaderNames: readonly string[] = Object.keys(corsHeaders('api')).map(name => name.toLowerCase())
+
 /**
  * Answers OPTIONS on every path by itself: no endpoint's logic, no authentication (specification, "Web Browser Clients"). For any
  * other method the headers are set before anything can go wrong, so that errors carry them too.
  */
 export function cors(surface: Surface): Middleware<State> {
-  const headers = corsHeaders(surface)
+  const headers = Object.entries(corsHeaders(surface))
   return async function cors(ctx, next) {
-    ctx.set(headers)
+    // Every request comes by here, and `ctx.set` costs twice as much as what it calls.
+    for (const [name, value] of headers) ctx.res.setHeader(name, value)
     if (ctx.method !== 'OPTIONS') return next()
     ctx.set('Access-Control-Max-Age', '86400')
     ctx.status = 204

@@ -7,7 +7,8 @@ import type { Logger } from 'pino'
 import { explainFailure } from '../database/failures.ts'
 import { type ErrorCode, errorTable, MediaError, RelayedError } from '../domain/errors.ts'
 import type { Context, State, Step } from './context.ts'
-import { loggedPath } from './request-log.ts'
+import { corsHeaderNames } from './cors.ts'
+import { loggedPath, requestIdHeader } from './request-log.ts'
 
 export interface ErrorAnswer {
   readonly status: number
@@ -46,10 +47,12 @@ function retryAfterMs(code: ErrorCode, ms: number | undefined): Record<string, n
   return ms === undefined || code !== 'limit_exceeded' ? {} : { retry_after_ms: Math.max(0, Math.ceil(ms)) }
 }
 
-/** Answers whatever is thrown below it. CORS and the request id are set above it and stay; all other headers go. */
+/** Set above `errorResponse`, and part of errors too. */
+const lastingHeaders: ReadonlySet<string> = new Set([...corsHeaderNames, requestIdHeader.toLowerCase()])
+
+/** Answers whatever is thrown below it. CORS and the request id stay; all other headers go. */
 export function errorResponse({ log }: { readonly log: Logger }): Middleware<State> {
   return async function errorResponse(ctx, next) {
-    const namesBefore = new Set(ctx.res.getHeaderNames())
     try {
       await next()
     } catch (error) {
@@ -59,7 +62,7 @@ export function errorResponse({ log }: { readonly log: Logger }): Middleware<Sta
       if (refusal instanceof MediaError) logServerFault(log, refusal, facts)
       // Too late for a clean answer. The peer must see truncation, not an end (fact sheet §22.8).
       if (ctx.headerSent) return void ctx.res.destroy()
-      for (const name of ctx.res.getHeaderNames()) if (!namesBefore.has(name)) ctx.remove(name)
+      for (const name of ctx.res.getHeaderNames()) if (!lastingHeaders.has(name)) ctx.remove(name)
       const { status, headers, body } = errorAnswer(refusal)
       ctx.status = status
       ctx.body = body

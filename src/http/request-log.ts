@@ -13,6 +13,8 @@ export interface RequestLogNeeds {
   readonly random: Random
 }
 
+export const requestIdHeader = 'X-Request-Id'
+
 /**
  * Also gives the request its id, and tells the client in `X-Request-Id`, so that a user can quote what the operator can look up. An id
  * that comes with the request is not taken over: on a public port anybody could make two requests look like one.
@@ -31,7 +33,7 @@ export function requestLog({ log, clock, random }: RequestLogNeeds): Middleware<
     const startedAt = clock.elapsed()
     const requestId = random(9).toString('base64url')
     ctx.state.requestId = requestId
-    ctx.set('X-Request-Id', requestId)
+    res.setHeader(requestIdHeader, requestId)
 
     // 'close' comes once, whether the answer went out whole or not; the middleware may be done long before.
     res.once('close', () => {
