@@ -3,9 +3,9 @@
  * sendfile, no access log. It neither hashes nor syncs.
  */
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { findProgram, interopDir } from '../paths.ts'
+import { findProgram, interopDir, projectRoot } from '../paths.ts'
 import { accepts, freePort, launch, whenReady } from '../programs.ts'
 import type { Server } from './server.ts'
 
@@ -81,8 +81,9 @@ function files(root: string) {
   }`
 }
 
-/** As docs/examples/nginx.conf has it, without TLS. */
+/** As docs/examples/nginx.conf and nginx-accel.conf have it, without TLS. */
 function inFront({ api, dataDir }: { readonly api: number; readonly dataDir: string }) {
+  const accelExample = readFileSync(join(projectRoot, 'docs/examples/nginx-accel.conf'), 'utf8')
   return (port: number) => `
   upstream sluice { server 127.0.0.1:${api}; keepalive 64; }
   server {
@@ -90,7 +91,8 @@ function inFront({ api, dataDir }: { readonly api: number; readonly dataDir: str
     proxy_http_version 1.1;
     proxy_set_header Connection "";
     proxy_request_buffering off;
+    proxy_set_header X-Forwarded-For $remote_addr;
     location / { proxy_pass http://sluice; }
-    location /sluice-objects/ { internal; alias ${join(dataDir, 'objects')}/; }
+    ${accelExample.replace('/var/lib/sluice/objects/', `${join(dataDir, 'objects')}/`)}
   }`
 }

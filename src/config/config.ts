@@ -65,6 +65,8 @@ export interface Config {
   }
   readonly downloads: {
     readonly redirect: boolean
+    /** Path that begins and ends with a slash; undefined: the bytes are sent from here. */
+    readonly accelRedirect: string | undefined
     /** What unauthenticated downloads see: nothing, what was created while it was `open`, or also what is created now. */
     readonly legacy: 'off' | 'frozen' | 'open'
     /** Signed download URLs are the same for everyone within a window of this length. */

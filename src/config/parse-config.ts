@@ -142,6 +142,7 @@ function toConfig(settings: Settings, cwd: string): Config {
     },
     downloads: {
       redirect: downloads.redirect,
+      accelRedirect: downloads.accel_redirect,
       legacy: downloads.legacy,
       signedTtl: downloads.signed_ttl,
       defaultWait: downloads.default_wait,

@@ -105,6 +105,10 @@ const infoUri = text(
   written => (/^https?:\/\/\S+$/i.test(written) && URL.canParse(written) ? written : undefined),
   'must be an http:// or https:// URL',
 )
+const internalPath = text(
+  written => (/^\/(?!_matrix\/|media-repo\/)(?:[\w~-]+\/)+$/.test(written) ? written : undefined),
+  'must be a path that begins and ends with a slash and that nothing else has, such as /sluice-objects/',
+)
 const serverName = text(toServerName, 'must be a Matrix server name such as example.com or example.com:8448')
 const userId = text(toUserId, 'must be a full Matrix user id such as "@me:example.com" (in quotes)')
 const directory = text(
@@ -312,6 +316,10 @@ export const settingsSchema = section({
   downloads: z.prefault(
     section({
       redirect: key(flag, false, 'Whether authenticated clients are redirected to signed URLs on the edge.'),
+      accel_redirect: optionalKey(
+        internalPath,
+        'The internal path, such as `/sluice-objects/`, under which the nginx in front sends files from `objects/` itself; it needs docs/examples/nginx-accel.conf.',
+      ),
       legacy: key(
         oneOf(['off', 'frozen', 'open']),
         'frozen',

@@ -33,6 +33,7 @@ import { thumbnail } from './routes/thumbnail.ts'
 import { upload, uploadToId } from './routes/upload.ts'
 import { usage } from './routes/usage.ts'
 import { versions as showVersions } from './routes/versions.ts'
+import { makeSendObject } from './send-object.ts'
 
 export interface ApiOptions {
   readonly sessions: Sessions
@@ -62,6 +63,7 @@ export function makeApi(
   // Before a signature is looked at, too: each invented origin makes us look for its keys.
   const countedAddress = limitAddress(rates.requests, makeClientAddress(sluice.config.api.trustedProxies))
   const elsewhere = makeElsewhere({ forward, sessions })
+  const sender = { ...sluice, sendObject: makeSendObject(sluice) }
   const servers = fromServers(sluice, {
     verify: verifyFederation,
     limit: rates.federation,
@@ -76,10 +78,10 @@ export function makeApi(
   router.post(paths.redact, ...member, redact(sluice, elsewhere))
   router.get(paths.config, ...member, mediaConfig(sluice))
   router.get(paths.usage, ...member, usage(sluice))
-  router.get(paths.download, ...counted, download(sluice, elsewhere))
-  router.get(paths.thumbnail, ...counted, thumbnail(sluice, elsewhere))
-  router.get(paths.legacyDownload, countedAddress, legacyDownload(sluice, elsewhere))
-  router.get(paths.legacyThumbnail, countedAddress, legacyThumbnail(sluice, elsewhere))
+  router.get(paths.download, ...counted, download(sender, elsewhere))
+  router.get(paths.thumbnail, ...counted, thumbnail(sender, elsewhere))
+  router.get(paths.legacyDownload, countedAddress, legacyDownload(sender, elsewhere))
+  router.get(paths.legacyThumbnail, countedAddress, legacyThumbnail(sender, elsewhere))
   router.get(paths.federationDownload, countedAddress, servers, federationDownload(sluice))
   router.get(paths.federationThumbnail, countedAddress, servers, federationThumbnail(sluice))
   router.get(paths.versions, showVersions({ versions }))

@@ -13,6 +13,7 @@ import { getObject } from './routes/get-object.ts'
 import { getThumbnailObject } from './routes/get-thumbnail-object.ts'
 import { health } from './routes/health.ts'
 import { putObject } from './routes/put-object.ts'
+import { makeSendObject } from './send-object.ts'
 
 /** Not what signs, and not what asks who somebody is: the edge holds public keys only. */
 export type EdgeNeeds = Omit<Sluice, 'sign' | 'edgeUrl' | 'createRate' | 'isExempt' | 'completions'> & {
@@ -22,9 +23,11 @@ export type EdgeNeeds = Omit<Sluice, 'sign' | 'edgeUrl' | 'createRate' | 'isExem
 export function makeEdge(sluice: EdgeNeeds): Koa<State> {
   const router = new Router<State>({ sensitive: true, strict: true })
 
+  const sender = { ...sluice, sendObject: makeSendObject(sluice) }
+
   router.put('/media-repo/upload/:mediaId', putObject(sluice))
-  router.get(['/media-repo/download/:mediaId', '/media-repo/download/:mediaId/:fileName'], getObject(sluice))
-  router.get('/media-repo/thumbnail/:mediaId/:variant', getThumbnailObject(sluice))
+  router.get(['/media-repo/download/:mediaId', '/media-repo/download/:mediaId/:fileName'], getObject(sender))
+  router.get('/media-repo/thumbnail/:mediaId/:variant', getThumbnailObject(sender))
   router.get('/health', health(sluice))
 
   const app = new Koa<State>()

@@ -8,7 +8,7 @@ import type { Context } from './context.ts'
 import { originalHeaders, thumbnailHeaders } from './describe-media.ts'
 import type { Caching } from './media-headers.ts'
 import { redirect } from './redirect.ts'
-import { sendObject } from './send-object.ts'
+import type { Sends } from './send-object.ts'
 
 export interface Delivery {
   /** Only where the caller must expect it (fact sheet §10). */
@@ -19,24 +19,24 @@ export interface Delivery {
 /** @param fileName from the path; it replaces the stored one */
 export async function sendOriginal(
   ctx: Context,
-  sluice: Sluice,
+  sluice: Sluice & Sends,
   ready: Ready,
   { fileName, mayRedirect, caching }: Delivery & { readonly fileName: string | undefined },
 ): Promise<void> {
   if (mayRedirect) return redirect(ctx, await signedDownload(sluice, ready.mediaId, fileName))
   ctx.set(originalHeaders(ready, fileName, caching))
-  await sendObject(ctx, sluice.store, ready.object)
+  await sluice.sendObject(ctx, ready.object)
 }
 
 /** @throws MediaError `cannot_thumbnail`, `too_large`: before any redirect, so that its target is never an error */
 export async function sendThumbnail(
   ctx: Context,
-  sluice: Sluice,
+  sluice: Sluice & Sends,
   ready: Ready,
   { spec, mayRedirect, caching }: Delivery & { readonly spec: ThumbnailSpec },
 ): Promise<void> {
   const found = await readThumbnail(sluice, ready, spec)
   if (mayRedirect) return redirect(ctx, await signedThumbnail(sluice, ready.mediaId, found.spec))
   ctx.set(thumbnailHeaders(found, caching))
-  await sendObject(ctx, sluice.store, found.object)
+  await sluice.sendObject(ctx, found.object)
 }

@@ -1,9 +1,11 @@
 /**
  * Sends an object, or the part that was asked for, or the news that nothing changed. The same on both listeners.
  */
+import type { Config } from '../config/config.ts'
 import { refuse } from '../domain/errors.ts'
 import { type ByteRange, etagOf, type ObjectInfo } from '../domain/objects.ts'
 import type { ObjectStore } from '../storage/object-store.ts'
+import { type AccelRedirect, makeAccelRedirect } from './accel-redirect.ts'
 import { contentRange, selectRange, unsatisfiedRange } from './byte-range.ts'
 import { isNotModified } from './conditional.ts'
 import type { Context } from './context.ts'
@@ -14,10 +16,27 @@ import { pieceSender } from './send-pieces.ts'
  * (§14.2).
  * @throws MediaError `range_unsatisfiable`, `storage_failed` when the object is not there
  */
-export async function sendObject(
+export type SendObject = (ctx: Context, object: ObjectInfo) => Promise<void>
+
+/** For routes that send objects. */
+export interface Sends {
+  readonly sendObject: SendObject
+}
+
+export function makeSendObject(needs: {
+  readonly config: Pick<Config, 'api' | 'downloads'>
+  readonly store: Pick<ObjectStore, 'pour' | 'fileOf'>
+}): SendObject {
+  const { store } = needs
+  const accelRedirect = makeAccelRedirect(needs)
+  return (ctx, object) => sendObject(ctx, store, object, accelRedirect)
+}
+
+async function sendObject(
   ctx: Context,
   store: Pick<ObjectStore, 'pour'>,
   { key, size }: ObjectInfo,
+  accelRedirect: AccelRedirect,
 ): Promise<void> {
   const etag = etagOf(key)
   if (isNotModified(ctx.headers['if-none-match'], etag)) {
@@ -30,6 +49,17 @@ export async function sendObject(
     refuse('range_unsatisfiable', `The content has ${size} bytes`, {
       headers: { 'Content-Range': unsatisfiedRange(size) },
     })
+  }
+  if (ctx.method === 'GET') {
+    const location = await accelRedirect(ctx, { key, size })
+    if (location !== undefined) {
+      ctx.set('X-Accel-Redirect', location)
+      // Of a whole file nginx says it too, and would repeat ours.
+      if (selected.kind === 'whole') ctx.remove('Accept-Ranges')
+      ctx.status = 200
+      ctx.length = 0
+      return void ctx.res.end()
+    }
   }
   const range = selected.kind === 'part' ? selected.range : undefined
   const length = range === undefined ? size : range.end - range.start + 1

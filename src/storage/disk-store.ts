@@ -11,19 +11,18 @@ import type { TransactionPart } from '../database/transaction-part.ts'
 import type { Random } from '../domain/clock.ts'
 import { refuse } from '../domain/errors.ts'
 import { failPoint } from '../domain/fail-point.ts'
-import { type ByteRange, type ObjectInfo, type ObjectKey, toObjectKey } from '../domain/objects.ts'
-import { partOf, requireRange, streamBytes } from './byte-stream.ts'
+import { type ObjectInfo, type ObjectKey, toObjectKey } from '../domain/objects.ts'
 import { makeSyncDirectory } from './directory-sync.ts'
-import { type FileSystem, hasCode, systemFileSystem } from './file-system.ts'
+import { makeDiskReads } from './disk-reads.ts'
+import { type FileSystem, ifThere, systemFileSystem } from './file-system.ts'
 import { batchesOf, joined } from './gather.ts'
 import { createIncomingFile, type IncomingFile } from './incoming-file.ts'
 import { makeKeepsUnderWay } from './keeps-under-way.ts'
 import { makeLayout, type ServingRole } from './layout.ts'
 import { makeLeavings } from './leavings.ts'
 import { makeMeter } from './meter.ts'
-import type { ObjectStore, StagedObject, StageLimits, TakePiece } from './object-store.ts'
+import type { ObjectStore, StagedObject, StageLimits } from './object-store.ts'
 import { makePlacement, type ReceivedFile } from './placement.ts'
-import { leastPieceBytes, makePourFile } from './pour.ts'
 import { recoverIncoming } from './recover-incoming.ts'
 import { openShards } from './shards.ts'
 import { makeSmallObjects, smallObjectLimit } from './small-objects.ts'
@@ -48,8 +47,6 @@ export interface DiskStoreOptions {
 const batchBytes = 512 * 1024
 /** From this many uploads at once, each makes do with half. */
 const manyUploads = 16
-/** Bytes that a stream reads at a time: 1.9 × the speed of Node's default. */
-const readBytes = 1024 * 1024
 /** How often bytes may be removed between link and commit before something is wrong with this disk. */
 const maxPlacings = 5
 
@@ -75,7 +72,6 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<ObjectSt
   const small = makeSmallObjects(sql)
   const syncDirectory = makeSyncDirectory(fs)
   const leavings = makeLeavings(fs)
-  const pourFile = makePourFile(fs)
   const trash = makeTrash({ fs, layout, leavings, syncDirectory })
   const shards = await onDisk(openShards(fs, dir, layout, syncDirectory))
   const placement = makePlacement({ fs, writeAlone, layout, shards, trash, leavings, syncDirectory })
@@ -179,53 +175,9 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<ObjectSt
     await trash.settle()
   }
 
-  async function findObject(key: ObjectKey): Promise<ObjectInfo | undefined> {
-    const size = small.sizeOf(key) ?? (await ifThere(fs.sizeOf(layout.pathOf(key))))
-    return size === undefined ? undefined : { key, size }
-  }
-
-  async function openObject(key: ObjectKey, range: ByteRange | undefined): Promise<Readable | undefined> {
-    const bytes = small.read(key)
-    if (bytes !== undefined) return streamBytes(bytes, range)
-    const fd = await ifThere(fs.open(layout.pathOf(key), 'r'))
-    if (fd === undefined) return undefined
-    try {
-      const { start, end } = await presentRange(fd, range)
-      return fs.stream(fd, { start, end }, Math.min(end - start + 1, readBytes))
-    } catch (error) {
-      await fs.close(fd).catch(() => {})
-      throw error
-    }
-  }
-
-  async function pour(key: ObjectKey, range: ByteRange | undefined, take: TakePiece): Promise<boolean> {
-    const bytes = small.recall(key)
-    if (bytes !== undefined) {
-      const part = partOf(bytes, range)
-      if (part.byteLength > 0) await take(part)
-      return true
-    }
-    const fd = await onDisk(ifThere(fs.open(layout.pathOf(key), 'r')))
-    if (fd === undefined) return false
-    try {
-      // What is one piece need not be measured: that all of it is there is seen before it is handed over.
-      const isOnePiece = range !== undefined && range.end - range.start < leastPieceBytes
-      await pourFile(fd, isOnePiece ? range : await onDisk(presentRange(fd, range)), take)
-    } finally {
-      await fs.close(fd).catch(() => {})
-    }
-    return true
-  }
-
-  async function presentRange(fd: number, range: ByteRange | undefined): Promise<ByteRange> {
-    const size = await fs.size(fd)
-    // An empty object is a row, so an empty file is a damaged one.
-    const present = range ?? { start: 0, end: Math.max(size - 1, 0) }
-    requireRange(present, size)
-    return present
-  }
-
   return {
+    ...makeDiskReads({ fs, layout, small }),
+
     async stage(body, limits) {
       uploads += 1
       try {
@@ -255,12 +207,6 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<ObjectSt
     },
 
     discard: staged => removeReceived(release(staged).filter(isFile)),
-
-    head: key => onDisk(findObject(key)),
-
-    get: (key, range) => onDisk(openObject(key, range)),
-
-    pour,
 
     removal: key => () => {
       // Its keep ends with a row, or takes the object back itself.
@@ -297,15 +243,6 @@ async function* listShard(fs: FileSystem, shard: string): AsyncGenerator<ObjectI
     const key = toObjectKey(name)
     const size = key === undefined ? undefined : await onDisk(ifThere(fs.sizeOf(join(shard, name))))
     if (key !== undefined && size !== undefined) yield { key, size }
-  }
-}
-
-async function ifThere<T>(work: Promise<T>): Promise<T | undefined> {
-  try {
-    return await work
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return undefined
-    throw error
   }
 }
 

@@ -24,6 +24,9 @@ export interface FileSystem {
 
   /** @returns bytes */
   sizeOf(path: string): Promise<number>
+  /** Kind and permissions as `stat` has them, and bytes. */
+  attributes(path: string): Promise<{ readonly mode: number; readonly size: number }>
+  chmod(path: string, mode: number): Promise<void>
   link(existing: string, path: string): Promise<void>
   rename(from: string, to: string): Promise<void>
   unlink(path: string): Promise<void>
@@ -46,6 +49,8 @@ export const systemFileSystem: FileSystem = {
   stream: (fd, { start, end }, highWaterMark) => nodeFs.createReadStream('', { fd, start, end, highWaterMark }),
 
   sizeOf: async path => (await nodeFs.promises.stat(path)).size,
+  attributes: path => nodeFs.promises.stat(path),
+  chmod: (path, mode) => nodeFs.promises.chmod(path, mode),
   link: (existing, path) => nodeFs.promises.link(existing, path),
   rename: (from, to) => nodeFs.promises.rename(from, to),
   unlink: path => nodeFs.promises.unlink(path),
@@ -59,6 +64,16 @@ export const systemFileSystem: FileSystem = {
 /** True for an error of the operating system with one of these codes. */
 export function hasCode(error: unknown, ...codes: readonly string[]): boolean {
   return error instanceof Error && 'code' in error && codes.includes(error.code as string)
+}
+
+/** What the work gives, or undefined where there is no such file. */
+export async function ifThere<T>(work: Promise<T>): Promise<T | undefined> {
+  try {
+    return await work
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return undefined
+    throw error
+  }
 }
 
 /** Bare descriptors rather than `FileHandle`: one promise per call on the way of every byte, and nothing that a collector may close. */

@@ -73,6 +73,8 @@ export function openMemoryStore({ isReferenced }: { readonly isReferenced: (key:
       return true
     },
 
+    fileOf: async () => undefined,
+
     removal: key => () => {
       objects.delete(key)
       return 'gone'

@@ -66,6 +66,13 @@ export interface ObjectStore {
   pour(key: ObjectKey, range: ByteRange | undefined, take: TakePiece): Promise<boolean>
 
   /**
+   * Where the object lies as a file that the group of the store may read: a path of plain characters below `objects/`. undefined when
+   * it does not lie in a file of its own, or others can not be let in.
+   * @throws MediaError `storage_failed` when the file is missing or has another size
+   */
+  fileOf(object: ObjectInfo): Promise<string | undefined>
+
+  /**
    * The part that takes an object away, for the transaction in which the catalog has just made sure that no row points at it.
    * Removing what is not there is a success. What is leaving is gone when the part is run again after `tidy`.
    */

@@ -49,7 +49,14 @@ test('without file and environment the defaults stand alone on loopback', t => {
     },
     contentTypes: { mismatch: 'reject', allow: [], deny: [] },
     thumbnails: { maxPixels: 32_000_000, timeout: 20_000, concurrency: 2, quality: 80 },
-    downloads: { redirect: false, legacy: 'frozen', signedTtl: 600_000, defaultWait: 20_000, maxWait: 60_000 },
+    downloads: {
+      redirect: false,
+      accelRedirect: undefined,
+      legacy: 'frozen',
+      signedTtl: 600_000,
+      defaultWait: 20_000,
+      maxWait: 60_000,
+    },
     federation: {
       allow: [],
       deny: [],
@@ -135,7 +142,14 @@ test('a section in one variable leaves the other keys of the file, and a variabl
     SLUICE_DOWNLOADS__DEFAULT_WAIT: '3s',
     SLUICE_DOWNLOADS: '{"signed_ttl": "2m", "default_wait": "2s"}',
   })
-  t.deepEqual(downloads, { redirect: true, legacy: 'frozen', signedTtl: 120_000, defaultWait: 3000, maxWait: 60_000 })
+  t.deepEqual(downloads, {
+    redirect: true,
+    accelRedirect: undefined,
+    legacy: 'frozen',
+    signedTtl: 120_000,
+    defaultWait: 3000,
+    maxWait: 60_000,
+  })
 })
 
 test('a variable that is set to nothing is not set, and null takes back what the file says', t => {

@@ -72,6 +72,14 @@ export function faultyFileSystem(interfere: (call: Call) => void | Promise<void>
       await announce('sizeOf', path)
       return systemFileSystem.sizeOf(path)
     },
+    attributes: async path => {
+      await announce('attributes', path)
+      return systemFileSystem.attributes(path)
+    },
+    chmod: async (path, mode) => {
+      await announce('chmod', path)
+      return systemFileSystem.chmod(path, mode)
+    },
     link: async (existing, path) => {
       await announce('link', existing, path)
       return systemFileSystem.link(existing, path)

@@ -7,8 +7,9 @@ import type { Elsewhere } from '../elsewhere.ts'
 import { mediaIdOf, pathFileNameOf, serverNameOf } from '../parameters.ts'
 import { patienceOf } from '../patience.ts'
 import { sendOriginal } from '../send-media.ts'
+import type { Sends } from '../send-object.ts'
 
-export function download(sluice: Sluice, elsewhere: Elsewhere): Step {
+export function download(sluice: Sluice & Sends, elsewhere: Elsewhere): Step {
   return async function download(ctx: Context) {
     const serverName = serverNameOf(ctx)
     const mediaId = mediaIdOf(ctx)

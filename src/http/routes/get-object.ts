@@ -6,10 +6,11 @@ import type { Step } from '../context.ts'
 import { originalHeaders } from '../describe-media.ts'
 import { mediaIdOf, pathFileNameOf } from '../parameters.ts'
 import { impatient } from '../patience.ts'
-import { sendObject } from '../send-object.ts'
+import type { Sends } from '../send-object.ts'
 import { signedOf } from '../signed-query.ts'
 
-type Needs = Pick<Sluice, 'config' | 'clock' | 'catalog' | 'arrivals' | 'store'> & { readonly verify: VerifyGrant }
+type Needs = Pick<Sluice, 'config' | 'clock' | 'catalog' | 'arrivals' | 'store'> &
+  Sends & { readonly verify: VerifyGrant }
 
 export function getObject(sluice: Needs): Step {
   return async function getObject(ctx) {
@@ -20,6 +21,6 @@ export function getObject(sluice: Needs): Step {
     ctx.set(
       originalHeaders(ready, pathFileNameOf(ctx), { kind: 'public', lifetimeMs: grant.expiresAt - sluice.clock.now() }),
     )
-    await sendObject(ctx, sluice.store, ready.object)
+    await sluice.sendObject(ctx, ready.object)
   }
 }

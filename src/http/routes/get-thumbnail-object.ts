@@ -8,13 +8,14 @@ import type { Step } from '../context.ts'
 import { thumbnailHeaders } from '../describe-media.ts'
 import { mediaIdOf } from '../parameters.ts'
 import { impatient } from '../patience.ts'
-import { sendObject } from '../send-object.ts'
+import type { Sends } from '../send-object.ts'
 import { signedOf } from '../signed-query.ts'
 
 type Needs = Pick<
   Sluice,
   'config' | 'clock' | 'catalog' | 'arrivals' | 'store' | 'render' | 'renderings' | 'renderFailures'
-> & { readonly verify: VerifyGrant }
+> &
+  Sends & { readonly verify: VerifyGrant }
 
 export function getThumbnailObject(sluice: Needs): Step {
   return async function getThumbnailObject(ctx) {
@@ -26,6 +27,6 @@ export function getThumbnailObject(sluice: Needs): Step {
     const ready = await readMedia(sluice, mediaId, impatient)
     const found = await readThumbnail(sluice, ready, grant.spec)
     ctx.set(thumbnailHeaders(found, { kind: 'public', lifetimeMs: grant.expiresAt - sluice.clock.now() }))
-    await sendObject(ctx, sluice.store, found.object)
+    await sluice.sendObject(ctx, found.object)
   }
 }

@@ -12,8 +12,9 @@ import type { Elsewhere } from '../elsewhere.ts'
 import { flagOf, mediaIdOf, pathFileNameOf, serverNameOf, thumbnailSpecOf } from '../parameters.ts'
 import { patienceOf } from '../patience.ts'
 import { type Delivery, sendOriginal, sendThumbnail } from '../send-media.ts'
+import type { Sends } from '../send-object.ts'
 
-export function legacyDownload(sluice: Sluice, elsewhere: Elsewhere): Step {
+export function legacyDownload(sluice: Sluice & Sends, elsewhere: Elsewhere): Step {
   return async function legacyDownload(ctx: Context) {
     const serverName = serverNameOf(ctx)
     const mediaId = mediaIdOf(ctx)
@@ -25,7 +26,7 @@ export function legacyDownload(sluice: Sluice, elsewhere: Elsewhere): Step {
   }
 }
 
-export function legacyThumbnail(sluice: Sluice, elsewhere: Elsewhere): Step {
+export function legacyThumbnail(sluice: Sluice & Sends, elsewhere: Elsewhere): Step {
   return async function legacyThumbnail(ctx: Context) {
     const serverName = serverNameOf(ctx)
     const mediaId = mediaIdOf(ctx)

@@ -7,8 +7,9 @@ import type { Elsewhere } from '../elsewhere.ts'
 import { mediaIdOf, serverNameOf, thumbnailSpecOf } from '../parameters.ts'
 import { patienceOf } from '../patience.ts'
 import { sendThumbnail } from '../send-media.ts'
+import type { Sends } from '../send-object.ts'
 
-export function thumbnail(sluice: Sluice, elsewhere: Elsewhere): Step {
+export function thumbnail(sluice: Sluice & Sends, elsewhere: Elsewhere): Step {
   return async function thumbnail(ctx: Context) {
     const serverName = serverNameOf(ctx)
     const mediaId = mediaIdOf(ctx)
