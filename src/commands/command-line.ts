@@ -4,6 +4,7 @@
  */
 import { Command, CommanderError, Option } from 'commander'
 import { ConfigError } from '../config/parse-config.ts'
+import { PassedSocketsError } from '../start/passed-sockets.ts'
 import { DataDirectoryError } from '../storage/data-directory.ts'
 import { KeyFileError } from '../tokens/key-files.ts'
 import { checkConfig } from './check-config.ts'
@@ -122,7 +123,7 @@ function explain(error: unknown): number {
     for (const { path, message } of error.problems) console.error(`  ${path}: ${message}`)
     return 2
   }
-  if (error instanceof DataDirectoryError || error instanceof KeyFileError) {
+  if (error instanceof DataDirectoryError || error instanceof KeyFileError || error instanceof PassedSocketsError) {
     console.error(`sluice: ${error.message}`)
     return 2
   }

@@ -6,6 +6,8 @@ import type { Logger } from 'pino'
 import type { Config } from '../config/config.ts'
 import { ConfigError } from '../config/parse-config.ts'
 import { systemClock, systemRandom } from '../domain/clock.ts'
+import { takePassedSockets } from '../start/passed-sockets.ts'
+import { StartCancelled } from '../start/predecessor.ts'
 import { type RunningSluice, startSluice } from '../start/start-sluice.ts'
 import { greeting } from './greeting.ts'
 import { openLog } from './log.ts'
@@ -22,8 +24,11 @@ export async function serve({ config: file, only, init, assets }: ServeOptions):
   const signals = listenForSignals()
   const config = readConfig({ config: file })
   const log = openLog(config.log)
+  const sockets = takePassedSockets(process.env, process.pid, only === undefined ? ['api', 'edge'] : [only])
   const running = await startSluice({
     config,
+    sockets,
+    cancelled: signals.stopping,
     // Embedded defaults are for somebody who tries Sluice for the first time; they are not asked to make a directory first.
     init: init === true || usesEmbeddedDefaults(config, file),
     only,
@@ -31,29 +36,55 @@ export async function serve({ config: file, only, init, assets }: ServeOptions):
     random: systemRandom,
     log,
     assets,
-  })
-  announce(running, assets)
-
-  signals.onReload(() => void takeUpConfiguration(running, file, log))
-  const signal = await signals.stop
-  log.info({ event: 'stopping', signal })
-  await running.close()
+  }).catch(unlessCancelled)
+  if (running !== undefined) {
+    announce(running, assets)
+    signals.onReload(() => void takeUpConfiguration(running, file, log))
+    const signal = await signals.stop
+    log.info({ event: 'stopping', signal })
+    signals.onInsistence(() => {
+      log.warn({ event: 'stopping' }, 'told again: connections are cut')
+      running.hurry()
+    })
+    await running.close()
+  }
   log.info({ event: 'stopped' })
   return 0
 }
 
+function unlessCancelled(error: unknown): undefined {
+  if (!(error instanceof StartCancelled)) throw error
+}
+
 interface Signals {
-  /** Resolves with the first SIGTERM or SIGINT. Repeating it ends nothing sooner: npm passes on what the terminal has sent already. */
+  /** Resolves with the first SIGTERM or SIGINT. */
   readonly stop: Promise<NodeJS.Signals>
+  /** Aborted by it. */
+  readonly stopping: AbortSignal
   /** What SIGHUP does from now on; done at once if one has come before. */
   onReload(reload: () => void): void
+  /** What another SIGTERM or SIGINT does, `insistence` after the first or later. */
+  onInsistence(insist: () => void): void
 }
+
+/** Milliseconds. Within them a repeated signal is the same one: npm passes on what the terminal has sent already. */
+const insistence = 1_000
 
 /** Heard from the beginning, because each of these would end a process that does not listen, also in the middle of a long recovery. */
 function listenForSignals(): Signals {
   const { promise: stop, resolve } = Promise.withResolvers<NodeJS.Signals>()
-  process.on('SIGTERM', resolve)
-  process.on('SIGINT', resolve)
+  const stopping = new AbortController()
+  let firstAt: number | undefined
+  let insist = () => {}
+  const onStop = (signal: NodeJS.Signals) => {
+    const now = performance.now()
+    firstAt ??= now
+    resolve(signal)
+    stopping.abort(new StartCancelled())
+    if (now - firstAt >= insistence) insist()
+  }
+  process.on('SIGTERM', onStop)
+  process.on('SIGINT', onStop)
   let isDue = false
   let reload = () => {
     isDue = true
@@ -61,9 +92,13 @@ function listenForSignals(): Signals {
   process.on('SIGHUP', () => reload())
   return {
     stop,
+    stopping: stopping.signal,
     onReload: take => {
       reload = take
       if (isDue) take()
+    },
+    onInsistence: take => {
+      insist = take
     },
   }
 }

@@ -16,8 +16,8 @@ export const agreement = z.check<Settings>(
       issues.push({ code: 'custom', path: [...path], message, input: undefined })
 
     if (isSound('api', 'listen') && isSound('edge', 'listen')) {
-      const { host, port } = value.edge.listen
-      if (port !== 0 && port === value.api.listen.port && host.toLowerCase() === value.api.listen.host.toLowerCase())
+      const { api, edge } = value
+      if (edge.listen.port !== 0 && edge.listen.port === api.listen.port && overlap(edge.listen.host, api.listen.host))
         complain(['edge', 'listen'], 'must not be the same address as api.listen')
     }
 
@@ -55,6 +55,13 @@ export const agreement = z.check<Settings>(
   },
   { when: () => true },
 )
+
+/** Whoever listens on all interfaces has the port on each of them; `::` those of IPv4 as well. */
+function overlap(one: string, other: string): boolean {
+  const hosts = [one.toLowerCase(), other.toLowerCase()]
+  if (hosts[0] === hosts[1] || hosts.includes('::')) return true
+  return hosts.includes('0.0.0.0') && !hosts.some(host => host.includes(':'))
+}
 
 /** True when a problem at one path makes the value at the other one doubtful. */
 function touch(one: readonly PropertyKey[], other: readonly PropertyKey[]): boolean {

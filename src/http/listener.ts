@@ -5,7 +5,14 @@
  * parser refuses is answered in Matrix JSON. Silence is measured by progress, and only where it is the client's turn.
  */
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, type RequestListener, type ServerResponse, STATUS_CODES } from 'node:http'
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+  STATUS_CODES,
+} from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Logger } from 'pino'
 import type { Address } from '../config/config.ts'
@@ -13,12 +20,15 @@ import { MediaError } from '../domain/errors.ts'
 import { corsHeaders, type Surface } from './cors.ts'
 import { errorAnswer } from './error-response.ts'
 import { boundDiscarding, defaultLinger, type LingerLimits } from './lingering.ts'
+import { faultOf, maxHeaderSize, parserRefusal } from './malformed.ts'
 import { breakBody, declaredLength, discardBody, holdContinue, isBodyAwaited } from './request-body.ts'
 
 export interface ListenerOptions {
   /** `app.callback()`. */
   readonly onRequest: RequestListener
   readonly address: Address
+  /** A descriptor that listens already; then `address` does not count. */
+  readonly socket?: number | undefined
   /** Decides the CORS headers of answers that no middleware has seen. */
   readonly surface: Surface
   /** Milliseconds of silence after which a client that should send or take bytes is given up. */
@@ -27,6 +37,7 @@ export interface ListenerOptions {
   /** Milliseconds from the first byte of a request to the end of its head. */
   readonly headersTimeout?: number
   readonly linger?: LingerLimits
+  readonly farewell?: Farewell
   /** Beyond this many connections new ones are closed at once, so that those we have keep their file descriptors. */
   readonly maxConnections?: number
 }
@@ -38,11 +49,24 @@ export interface Listener {
   /** `http://host:port`, reachable from this machine; no trailing slash. */
   readonly url: string
   /**
-   * Stops accepting, closes idle connections at once, lets requests in flight finish within `graceMs` milliseconds and then cuts them.
-   * Resolves when the last connection is closed. Can be called again; the first call counts.
+   * Stops accepting, closes idle connections as soon as nothing is on its way on them, lets requests in flight finish within `graceMs` milliseconds and then cuts them.
+   * Resolves when the last connection is closed. Can be called again, to cut sooner.
    */
   close(graceMs: number): Promise<void>
 }
+
+/**
+ * Milliseconds for which a connection without a request is kept when the listener closes, because one may be on its way: closing then
+ * would look like a crash to that client.
+ */
+export interface Farewell {
+  /** Since it was opened, while nothing has been asked on it. */
+  readonly first: number
+  /** Since its last answer. */
+  readonly next: number
+}
+
+const defaultFarewell: Farewell = { first: 5_000, next: 250 }
 
 interface Exchange {
   readonly request: IncomingMessage
@@ -54,14 +78,13 @@ interface Connection {
   readonly exchanges: Exchange[]
   /** The latest request, whose body may still be coming after its answer went out. */
   receiving: IncomingMessage | undefined
+  /** When it was opened, or the last answer was out; as of `performance.now()`. */
+  quietSince: number
   /** What comes is no longer HTTP. */
   isGarbled: boolean
   /** The last answer is out. What still comes is thrown away. */
   isEnding: boolean
 }
-
-/** Request line and headers together, in bytes. Node's default, written down because it is part of what clients meet. */
-const maxHeaderSize = 16 * 1024
 
 /** An unread body of at most this size is read to its end, and the connection stays; for more, it is cheaper to open another. */
 const maxBytesForReuse = 64 * 1024
@@ -69,12 +92,21 @@ const maxBytesForReuse = 64 * 1024
 /** Longer than the 60 s after which most proxies drop an idle upstream connection: theirs must end first, or they race us. */
 const keepAliveTimeout = 65_000
 
-/** @throws Error EADDRINUSE, EACCES and the like */
+/**
+ * How many connections may wait to be accepted; the kernel's own limit (`somaxconn`) counts as well. Those that come to a passed socket
+ * during a restart wait here.
+ */
+const backlog = 4096
+
+/** @throws Error EADDRINUSE, EACCES and the like; EINVAL, EBADF and the like for a descriptor that is no listening TCP socket */
 export async function openListener(options: ListenerOptions): Promise<Listener> {
-  const { onRequest, address, surface, idleTimeout, log } = options
-  const { headersTimeout = 30_000, linger = defaultLinger, maxConnections = 8192 } = options
+  const { onRequest, address, socket, surface, idleTimeout, log } = options
+  const { headersTimeout = 30_000, linger = defaultLinger, farewell = defaultFarewell } = options
+  const { maxConnections = 8192 } = options
   const connections = new Map<Socket, Connection>()
   let closed: Promise<void> | undefined
+  /** What is still to happen before everything is closed. */
+  const pending: NodeJS.Timeout[] = []
 
   const server = createServer({
     insecureHTTPParser: false,
@@ -96,7 +128,13 @@ export async function openListener(options: ListenerOptions): Promise<Listener> 
   server.setTimeout(idleTimeout)
 
   server.on('connection', socket => {
-    const connection: Connection = { exchanges: [], receiving: undefined, isGarbled: false, isEnding: false }
+    const connection: Connection = {
+      exchanges: [],
+      receiving: undefined,
+      quietSince: performance.now(),
+      isGarbled: false,
+      isEnding: false,
+    }
     connections.set(socket, connection)
     socket.once('close', () => connections.delete(socket))
     socket.once('end', () => stopIfGone(socket, connection))
@@ -135,6 +173,7 @@ export async function openListener(options: ListenerOptions): Promise<Listener> 
     })
     response.once('close', () => {
       connection.exchanges.splice(connection.exchanges.indexOf(exchange), 1)
+      connection.quietSince = performance.now()
       if (closed !== undefined && !socket.destroyed) endIfIdle(socket, connection)
     })
 
@@ -266,66 +305,53 @@ export async function openListener(options: ListenerOptions): Promise<Listener> 
     }
   }
 
-  // Node's idea of idle includes connections whose answer is handed over but not yet sent.
+  // Called by `server.close`. Node's idea of idle includes connections whose answer is handed over but not yet sent.
   server.closeIdleConnections = () => {
-    for (const [socket, connection] of connections) endIfIdle(socket, connection)
+    const now = performance.now()
+    for (const [socket, connection] of connections) {
+      const { first, next } = farewell
+      const waitMs = connection.quietSince + (connection.receiving === undefined ? first : next) - now
+      if (waitMs <= 0) endIfIdle(socket, connection)
+      else pending.push(setTimeout(endIfIdle, waitMs, socket, connection))
+    }
   }
 
-  async function close(graceMs: number): Promise<void> {
+  async function stop(): Promise<void> {
     const done = once(server, 'close')
-    const cut = setTimeout(() => {
-      for (const socket of connections.keys()) socket.destroy()
-    }, graceMs)
     server.close()
     for (const { exchanges } of connections.values())
       for (const { response } of exchanges) response.shouldKeepAlive = false
     await done
-    clearTimeout(cut)
+    for (const timer of pending) clearTimeout(timer)
   }
 
-  server.listen({ host: address.host, port: address.port })
+  function cut(): void {
+    for (const socket of connections.keys()) socket.destroy()
+  }
+
+  server.listen({ ...(socket === undefined ? address : { fd: socket }), backlog })
   await once(server, 'listening')
   server.on('error', error => log.error({ err: error }, 'the listener failed'))
-  const { address: host, port } = server.address() as AddressInfo
+  const { address: host, port } = addressOf(server)
 
   return {
     host,
     port,
     url: `http://${urlHost(host)}:${port}`,
     close: graceMs => {
-      closed ??= close(graceMs)
+      pending.push(setTimeout(cut, graceMs))
+      closed ??= stop()
       return closed
     },
   }
 }
 
-/** What Node's parser lets pass, although it may be read differently by whoever stands in front of us. */
-function faultOf({ httpVersion, headers, rawHeaders }: IncomingMessage): string | undefined {
-  const hosts = rawHeaders.filter(
-    (name, at) => at % 2 === 0 && name.length === 4 && name.toLowerCase() === 'host',
-  ).length
-  // RFC 9112 §3.2. HTTP/1.0 had no such header, so that it may be missing there.
-  if (hosts > 1) return 'There is more than one Host header'
-  if (hosts === 0 && httpVersion === '1.1') return 'The Host header is missing'
-  // RFC 9112 §6.1: the framing is faulty, whatever else is said about it.
-  if (httpVersion === '1.0' && headers['transfer-encoding'] !== undefined) return 'HTTP/1.0 has no Transfer-Encoding'
-  return undefined
-}
-
-/** What to tell a client about something that the parser would not take; undefined when there is nobody to tell. */
-function parserRefusal(error: NodeJS.ErrnoException, receiving: IncomingMessage | undefined): MediaError | undefined {
-  const { code = '' } = error
-  if (code === 'HPE_HEADER_OVERFLOW')
-    return new MediaError('headers_too_large', `Request line and headers are longer than ${maxHeaderSize} bytes`)
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT')
-    return new MediaError('request_timeout', 'The head of the request took too long')
-  if (code === 'HPE_INVALID_EOF_STATE')
-    return receiving === undefined || receiving.complete
-      ? new MediaError('bad_request', 'The connection ended in the middle of the head of a request')
-      : new MediaError('body_too_short', 'The body ended before all announced bytes had come')
-  if (code.startsWith('HPE_'))
-    return new MediaError('bad_request', `This is not an HTTP request: ${'reason' in error ? error.reason : code}`)
-  return undefined
+/** @throws Error for a descriptor that is a socket of another family, whose clients have no address to be told apart by */
+function addressOf(server: Server): AddressInfo {
+  const address = server.address()
+  if (address !== null && typeof address === 'object') return address
+  server.close()
+  throw Object.assign(new Error('listen: the passed descriptor is not a TCP socket'), { syscall: 'listen' })
 }
 
 function jsonHeaders(content: string): Record<string, string> {

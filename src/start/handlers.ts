@@ -1,7 +1,6 @@
 /**
  * From a configuration to the two request handlers. Built at the start and again at every SIGHUP, on the same foundation.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Config } from '../config/config.ts'
 import { makeUserPatterns } from '../domain/user-patterns.ts'
 import { makeForward } from '../homeserver/forward.ts'
@@ -18,11 +17,9 @@ import { makeRenderer } from '../services/render-thumbnails.ts'
 import { makeSessions } from '../services/sessions.ts'
 import type { Sluice } from '../services/sluice.ts'
 import type { SignGrant, VerifyGrant } from '../tokens/grant.ts'
+import type { RequestHandler } from './door.ts'
 import { makeFederation } from './federation.ts'
 import type { Foundation } from './foundation.ts'
-
-/** Resolves when nothing is done for this request any more, which may be long after its client has gone. */
-export type RequestHandler = (request: IncomingMessage, response: ServerResponse) => Promise<void>
 
 export interface HandlerOptions {
   readonly config: Config

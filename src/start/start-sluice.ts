@@ -1,22 +1,25 @@
 /**
  * Opens the doors: foundation, keys, the two listeners, upkeep; and closes them again in the reverse order.
  */
-import type { RequestListener } from 'node:http'
 import { isDeepStrictEqual } from 'node:util'
 import type { Config, StaticToken } from '../config/config.ts'
 import { ConfigError } from '../config/parse-config.ts'
 import type { ServerName } from '../domain/identifiers.ts'
-import { type Listener, type ListenerOptions, openListener } from '../http/listener.ts'
+import type { Surface } from '../http/cors.ts'
+import { openListener } from '../http/listener.ts'
 import { makeArrivals } from '../services/arrivals.ts'
 import { makeGate } from '../services/gate.ts'
-import { makeUnderWay, type UnderWay } from '../services/under-way.ts'
+import { makeUnderWay } from '../services/under-way.ts'
 import { makeScrubPositionFile } from '../storage/scrub-position.ts'
 import { openSigningKeys } from '../tokens/keyring.ts'
 import { makeProvenTokens } from '../tokens/proven-tokens.ts'
 import { makeGrantSigner } from '../tokens/sign-grant.ts'
 import { makeGrantVerifier } from '../tokens/verify-grant.ts'
+import { type Door, openDoor } from './door.ts'
 import { type FoundationOptions, openFoundation, type Surroundings } from './foundation.ts'
-import { makeApiHandler, makeEdgeHandler, type RequestHandler } from './handlers.ts'
+import { makeApiHandler, makeEdgeHandler } from './handlers.ts'
+import type { PassedSockets } from './passed-sockets.ts'
+import { makePatience, takeOverPort } from './predecessor.ts'
 import { startScrub } from './scrub-timer.ts'
 import { openStandaloneToken } from './standalone-token.ts'
 import { startUpkeep } from './upkeep-timer.ts'
@@ -26,6 +29,10 @@ export interface StartOptions extends Surroundings {
   /** Makes the store when the data directory is missing or empty. */
   readonly init: boolean
   readonly only: 'api' | 'edge' | undefined
+  /** Those that systemd passed; what is missing is opened. */
+  readonly sockets?: PassedSockets
+  /** Ends the waiting for a predecessor, with its reason. */
+  readonly cancelled?: AbortSignal
   /** The directory `assets/`. */
   readonly assets: URL
 }
@@ -41,10 +48,12 @@ export interface RunningSluice {
   reload(config: Config): Promise<readonly string[]>
   /** Lets what is in flight finish within the configured grace, then closes everything. Harmless to repeat. */
   close(): Promise<void>
+  /** While it closes: cuts the connections that are left. What is being committed is still finished. */
+  hurry(): void
 }
 
 /**
- * @throws ConfigError, DataDirectoryError; errors of the system when a port cannot be had. Whatever was opened is closed then.
+ * @throws ConfigError, DataDirectoryError; the reason of `cancelled`; errors of the system when a port cannot be had. Whatever was opened is closed then.
  */
 export async function startSluice(options: StartOptions): Promise<RunningSluice> {
   const steps: (() => unknown)[] = []
@@ -63,32 +72,49 @@ async function open(
   options: StartOptions,
   onClose: FoundationOptions['onClose'],
 ): Promise<Omit<RunningSluice, 'close'>> {
-  const { init, only, clock, random, log, assets } = options
+  const { init, only, sockets = {}, cancelled, clock, random, log, assets } = options
   const role = only ?? 'both'
   if (role === 'api') requireEdgeAddress(options.config)
-  const foundation = await openFoundation({ config: options.config, init, role, onClose, clock, random, log })
+  const { serverName, limits, shutdownGrace } = options.config
+  const patienceFor = makePatience({ waitMs: shutdownGrace + lastGrace + 5_000, log, signal: cancelled })
+
+  const underWay = makeUnderWay()
+  const doors: Door[] = []
+  const closeDoors = (graceMs: number) => Promise.all(doors.map(door => door.close(graceMs)))
+  // For a start that fails. Whatever opens later is closed before.
+  onClose(() => closeDoors(0))
+  // First, because a predecessor may have the data directory for a while longer: meanwhile clients wait, and are not refused.
+  const edge = role === 'api' ? undefined : await openDoorFor('edge')
+  const api = role === 'edge' ? undefined : await openDoorFor('api')
+
+  const foundation = await openFoundation({
+    config: options.config,
+    init,
+    role,
+    patience: patienceFor(options.config.dataDir),
+    onClose,
+    clock,
+    random,
+    log,
+  })
   const { keysDir, dataDir } = foundation
 
   const standaloneToken =
     role !== 'edge' && isWithoutUsers(options.config)
       ? openStandaloneToken(dataDir, options.config.serverName, random)
       : undefined
-  const { serverName, limits, shutdownGrace } = options.config
   /** Ids made under another name would be found nowhere, so that a new name waits for the restart, like all that is fixed. */
   const inForce = (next: Config) =>
     withToken({ ...next, serverName }, isWithoutUsers(next) ? standaloneToken : undefined)
-  const config = inForce(options.config)
   const pageDirectory = ({ auth }: Config) =>
     standaloneToken !== undefined && auth.tokens.includes(standaloneToken) ? new URL('page/', assets) : undefined
   const arrivals = makeArrivals(limits)
-  const decoding = makeGate(config.thumbnails.concurrency)
+  const decoding = makeGate(options.config.thumbnails.concurrency)
 
-  const listeners: Listener[] = []
-  const underWay = makeUnderWay()
-  // Before the first one opens: when the second can not be opened, the first must not stay. At once, so that they share the grace.
+  // Both at once, so that they share the grace.
   onClose(async () => {
     arrivals.dismiss()
-    await Promise.all(listeners.map(listener => listener.close(shutdownGrace)))
+    await closeDoors(shutdownGrace)
     // Whoever was cut off may have a publication running, which needs the store and the database to its end.
     if (!(await underWay.settled(lastGrace)))
       log.warn({ event: 'stopping' }, 'some requests do not end; closing without them')
@@ -101,58 +127,41 @@ async function open(
       ? undefined
       : makeGrantSigner({ keys: await openSigningKeys(keysDir, { clock, random }), serverName, proven })
   const verifier = role === 'api' ? undefined : await makeGrantVerifier({ keysDir, serverName, clock, proven })
-  const edge = verifier === undefined ? undefined : await openEdge(verifier)
-  const edgeUrl = (current: Config) => current.edge.publicUrl ?? edge?.listener.url ?? addressOf(current.edge.listen)
-  const api = signer === undefined ? undefined : await openApi(signer)
+  const edgeUrl = (current: Config) => current.edge.publicUrl ?? edge?.url ?? addressOf(current.edge.listen)
 
+  takeUp(inForce(options.config))
   const upkeep = startUpkeep(foundation)
   onClose(() => upkeep.stop())
   // Of two processes on one store, one reads it.
   const scrub =
-    role === 'edge' ? undefined : startScrub({ ...foundation, position: makeScrubPositionFile(dataDir) }, config.scrub)
+    role === 'edge'
+      ? undefined
+      : startScrub({ ...foundation, position: makeScrubPositionFile(dataDir) }, options.config.scrub)
   onClose(() => scrub?.stop())
 
-  async function openEdge(verify: NonNullable<typeof verifier>): Promise<Door> {
-    const makeHandler = (current: Config) =>
-      makeEdgeHandler({ config: current, foundation, arrivals, decoding, verify })
-    const { listen: address } = config.edge
-    return openDoor({
-      makeHandler,
-      config,
-      underWay,
-      listen: onRequest => listen({ onRequest, address, surface: 'edge' }),
-    })
+  async function openDoorFor(surface: Surface): Promise<Door> {
+    const { listen: address } = options.config[surface]
+    const { [surface]: socket } = sockets
+    const { idleTimeout } = limits
+    const open = () =>
+      openDoor(underWay, onRequest => openListener({ onRequest, address, socket, surface, idleTimeout, log }))
+    const door = await takeOverPort(open, patienceFor(`${address.host}:${address.port}`))
+    doors.push(door)
+    return door
   }
 
-  async function openApi(sign: NonNullable<typeof signer>): Promise<Door> {
-    const makeHandler = (current: Config) =>
-      makeApiHandler({
-        config: current,
-        foundation,
-        arrivals,
-        decoding,
-        sign,
-        edgeUrl: edgeUrl(current),
-        pageDirectory: pageDirectory(current),
-      })
-    const { listen: address } = config.api
-    return openDoor({
-      makeHandler,
-      config,
-      underWay,
-      listen: onRequest => listen({ onRequest, address, surface: 'api' }),
-    })
-  }
-
-  async function listen(options: Pick<ListenerOptions, 'onRequest' | 'address' | 'surface'>): Promise<Listener> {
-    const listener = await openListener({ ...options, idleTimeout: limits.idleTimeout, log })
-    listeners.push(listener)
-    return listener
+  function takeUp(config: Config): void {
+    const common = { config, foundation, arrivals, decoding }
+    if (verifier !== undefined) edge?.take(makeEdgeHandler({ ...common, verify: verifier }))
+    if (signer !== undefined) {
+      const more = { sign: signer, edgeUrl: edgeUrl(config), pageDirectory: pageDirectory(config) }
+      api?.take(makeApiHandler({ ...common, ...more }))
+    }
   }
 
   return {
-    apiUrl: api?.listener.url,
-    edgeUrl: edge?.listener.url,
+    apiUrl: api?.url,
+    edgeUrl: edge?.url,
     serverName,
     standaloneToken,
     reload: async next => {
@@ -160,35 +169,11 @@ async function open(
       // In this order: nothing is signed with a key that our own edge does not know.
       await verifier?.reload()
       await signer?.reload()
-      for (const door of [edge, api]) door?.take(inForce(next))
+      takeUp(inForce(next))
       scrub?.take(next.scrub)
       return changedFixedSettings(options.config, next)
     },
-  }
-}
-
-/** A listener whose handler can be changed while connections stay. */
-interface Door {
-  readonly listener: Listener
-  take(config: Config): void
-}
-
-interface DoorOptions {
-  readonly makeHandler: (config: Config) => RequestHandler
-  readonly config: Config
-  readonly underWay: UnderWay
-  readonly listen: (onRequest: RequestListener) => Promise<Listener>
-}
-
-async function openDoor({ makeHandler, config, underWay, listen }: DoorOptions): Promise<Door> {
-  // The API's handler is only made once the edge is open, and so knows where it is.
-  let handler = makeHandler(config)
-  const listener = await listen((request, response) => void underWay.during(() => handler(request, response)))
-  return {
-    listener,
-    take: next => {
-      handler = makeHandler(next)
-    },
+    hurry: () => void closeDoors(0),
   }
 }
 

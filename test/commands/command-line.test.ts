@@ -92,7 +92,9 @@ test('a store that can not be used stops the start with one line that says which
   const foreign = tempDir(t)
   writeFileSync(join(makeStore(foreign), 'sluice.db'), 'this is a letter, and no database '.repeat(100))
 
-  const outcomes = await Promise.all([damaged, newer, foreign].map(cwd => runCommand(t, ['serve'], { cwd })))
+  const outcomes = await Promise.all(
+    [damaged, newer, foreign].map(cwd => runCommand(t, ['serve'], { cwd, env: freePorts })),
+  )
   const said = [
     /sluice-store\.json is damaged; restore it/,
     /sluice\.db .*schema 999.*knows up to \d+/,
@@ -134,7 +136,9 @@ test('a damaged key stops every command that needs it with one line that names t
   mkdirSync(dir)
   writeFileSync(join(dir, '1.json'), '{"kty":"OKP","d":"secret')
   const commands = [['serve'], ['keys', 'list'], ['keys', 'rotate']]
-  for (const { code, stdout, stderr } of await Promise.all(commands.map(args => runCommand(t, args, { cwd })))) {
+  for (const { code, stdout, stderr } of await Promise.all(
+    commands.map(args => runCommand(t, args, { cwd, env: freePorts })),
+  )) {
     t.is(code, 2)
     t.is(stdout, '')
     t.is(stderr, `sluice: ${join(dir, '1.json')} is not a signing key, or is damaged\n`)

@@ -29,7 +29,7 @@ function tokenIn(cwd: string): string {
   return readFileSync(join(cwd, 'data/token'), 'utf8').trim()
 }
 
-test('on embedded defaults: a ready line, plain words below it, a token for its owner only, and no second server', async t => {
+test('on embedded defaults: a ready line, plain words below it, and a token for its owner only', async t => {
   const cwd = tempDir(t)
   const first = await serve(t, [], { cwd })
   // The ready line and what follows are two writes.
@@ -45,18 +45,6 @@ test('on embedded defaults: a ready line, plain words below it, a token for its 
   const words = below.join('\n')
   for (const part of [first.api, first.edge, made, 'curl']) t.true(words.includes(part), part)
   t.is((await mediaClient(first.api, made).ask('POST', '/_matrix/media/v1/create')).status, 200)
-
-  const [sameDirectory, samePort] = await Promise.all([
-    runCommand(t, ['serve'], { cwd, env: freePorts }),
-    runCommand(t, ['serve'], { cwd: tempDir(t), env: { ...freePorts, SLUICE_API__LISTEN: new URL(first.api).host } }),
-  ])
-  t.is(sameDirectory.code, 2)
-  t.regex(sameDirectory.stderr, /^sluice: Another Sluice serves .*\/data already .*\n$/)
-  // Its edge was open by then; an open listener would keep the process from ending.
-  t.is(samePort.code, 2)
-  t.regex(samePort.stderr, /^sluice: a listener can not be opened: .*EADDRINUSE.*\n$/)
-  t.true(samePort.stderr.includes(new URL(first.api).host))
-  t.is(sameDirectory.stdout + samePort.stdout, '')
 
   first.kill('SIGINT')
   t.is((await first.ended).code, 0)

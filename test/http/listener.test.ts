@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { closeSync, openSync } from 'node:fs'
 import http from 'node:http'
 import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
@@ -452,10 +453,11 @@ test('closing waits for a slow answer, which says that the connection ends, and 
   t.true(closed)
 })
 
-test('closing ends idle connections and silent ones at once', async t => {
-  const { port, close } = await webApp(t, ctx => {
+test('closing ends idle connections and silent ones when nothing can be on its way any more', async t => {
+  const step: Step = ctx => {
     ctx.body = {}
-  })
+  }
+  const { port, close } = await webApp(t, step, { farewell: { first: 300, next: 100 } })
   const used = rawClient(t, port)
   used.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
   await once(used, 'data')
@@ -465,6 +467,52 @@ test('closing ends idle connections and silent ones at once', async t => {
   await close(60_000)
   await ended
   t.pass()
+})
+
+test('what was on its way while the listener closed is answered, and is the last on its connection', async t => {
+  const step: Step = ctx => {
+    ctx.body = { path: ctx.path }
+  }
+  const { port, close } = await webApp(t, step, { farewell: { first: 60_000, next: 60_000 } })
+  const used = rawClient(t, port)
+  used.write('GET /one HTTP/1.1\r\nHost: a\r\n\r\n')
+  await once(used, 'data')
+  const fresh = rawClient(t, port)
+  await once(fresh, 'connect')
+  // Until it has been accepted it is the kernel's, which resets it with the port.
+  const later = rawClient(t, port)
+  later.write('GET /accepted HTTP/1.1\r\nHost: a\r\n\r\n')
+  await once(later, 'data')
+
+  const closing = close(60_000)
+  for (const socket of [used, fresh, later]) {
+    socket.write('GET /two HTTP/1.1\r\nHost: a\r\n\r\n')
+    const answer = parseAnswer(await text(socket))
+    t.is(answer.status, 200)
+    t.is(answer.headers.get('connection'), 'close')
+    t.regex(answer.body, /two/)
+  }
+  await closing
+})
+
+test('closing again with less grace cuts what is left', async t => {
+  const begun = Promise.withResolvers<void>()
+  const { port, close } = await webApp(t, async () => {
+    begun.resolve()
+    await new Promise(() => {})
+  })
+  const socket = rawClient(t, port)
+  socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+  await begun.promise
+  const closing = close(600_000)
+  await Promise.all([close(0), closing, closed(socket)])
+  t.pass()
+})
+
+test('a descriptor that does not listen is an error that says so', async t => {
+  const socket = openSync('/dev/null', 'r')
+  t.teardown(() => closeSync(socket))
+  await t.throwsAsync(webApp(t, refuseAll, { socket }), { message: /descriptor|EINVAL|ENOTSOCK|EBADF/ })
 })
 
 test('closing lets an answer that was handed over already reach a slow reader whole', async t => {

@@ -3,8 +3,10 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
+import { until } from './until.ts'
 
 export const projectRoot = join(import.meta.dirname, '../..')
 
@@ -41,9 +43,15 @@ export interface Serving extends SluiceProcess {
   log(): readonly Record<string, unknown>[]
 }
 
+const main = join(projectRoot, 'src/main.ts')
+
 /** `node src/main.ts …`, killed with the test. */
-export function startProcess(t: ExecutionContext, args: readonly string[], { cwd, env }: Invocation): SluiceProcess {
-  const child = spawn(process.execPath, [join(projectRoot, 'src/main.ts'), ...args], {
+export function startProcess(t: ExecutionContext, args: readonly string[], invocation: Invocation): SluiceProcess {
+  return startNode(t, [main, ...args], invocation)
+}
+
+function startNode(t: ExecutionContext, args: readonly string[], { cwd, env }: Invocation): SluiceProcess {
+  const child = spawn(process.execPath, args, {
     cwd,
     env: { PATH: process.env.PATH, NODE_COMPILE_CACHE: compileCache, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -76,6 +84,57 @@ export function runCommand(t: ExecutionContext, args: readonly string[], invocat
 export async function serve(t: ExecutionContext, args: readonly string[], invocation: Invocation): Promise<Serving> {
   const env = { ...freePorts, ...invocation.env }
   return whenReady(startProcess(t, ['serve', ...args], { ...invocation, env }))
+}
+
+export interface Activated {
+  /** Waits until it is ready for the `start`th time. @throws when it will not be */
+  serving(start: number): Promise<{ readonly pid: number; readonly api: string; readonly edge: string }>
+  readonly said: SluiceProcess['said']
+  /** Not to be started again. */
+  end(): Promise<Outcome>
+}
+
+/**
+ * `sluice …` with sockets of its own, as by systemd, and started again whenever it has stopped.
+ * @param names as in FileDescriptorName=, joined by colons; empty: none
+ */
+export function startActivated(
+  t: ExecutionContext,
+  args: readonly string[],
+  { cwd, env }: Invocation,
+  names = '',
+): Activated {
+  const script = join(import.meta.dirname, 'socket-activation.ts')
+  const endFile = join(cwd, 'not-again')
+  const { said, isRunning, ended } = startNode(t, [script, names, endFile, process.execPath, main, ...args], {
+    cwd,
+    ...(env && { env }),
+  })
+  const lines = (event: string) =>
+    said.stdout
+      .split('\n')
+      .slice(0, -1)
+      .flatMap(line => (line.startsWith(`{"event":"${event}"`) ? [JSON.parse(line)] : []))
+  const kill = (signal: NodeJS.Signals) => {
+    const pid = lines('starting').at(-1)?.pid
+    if (isRunning() && pid !== undefined) process.kill(pid, signal)
+  }
+  const end = async (signal: NodeJS.Signals) => {
+    writeFileSync(endFile, '')
+    kill(signal)
+    return ended
+  }
+  t.teardown(() => end('SIGKILL'))
+  return {
+    serving: async start => {
+      await until(() => lines('ready').length >= start || !isRunning())
+      const ready = lines('ready')[start - 1]
+      if (ready === undefined) throw new Error(`it did not start: ${said.stderr}`)
+      return { pid: lines('starting')[start - 1].pid, api: ready.api_url ?? '', edge: ready.edge_url ?? '' }
+    },
+    said,
+    end: () => end('SIGTERM'),
+  }
 }
 
 export const freePorts = { SLUICE_API__LISTEN: '127.0.0.1:0', SLUICE_EDGE__LISTEN: '127.0.0.1:0' }
