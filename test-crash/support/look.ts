@@ -1,10 +1,12 @@
 /** After a start: does the server still say what the ledger says? Where the ledger did not know, it does now. */
 import type { Database } from 'better-sqlite3'
 import type { Offer } from './contents.ts'
-import { expiryOf, type Media, possibleAfter } from './ledger.ts'
-import { ask, complain, completeOnce, download, requireContent, type Session } from './traffic.ts'
+import { completeOnce, reopen } from './deeds/ending.ts'
+import { download, requireContent } from './deeds/reading.ts'
+import { expiryOf, type Media, mayStillCome, possibleAfter } from './ledger.ts'
+import { ask, complain, type Session } from './session.ts'
 
-type Eye = Pick<Session, 'api' | 'send' | 'now'>
+type Eye = Pick<Session, 'api' | 'apiLife' | 'send' | 'now'>
 
 /** @throws BrokenPromise */
 export async function lookAt(eye: Eye, media: Media): Promise<void> {
@@ -52,8 +54,7 @@ export async function lookAt(eye: Eye, media: Media): Promise<void> {
     await completeOnce(eye, media)
     if ((media.state as Media['state']) !== 'rejected') complain(media, 'it is neither there nor rejected')
   } else if (status === 504) {
-    media.state = 'open'
-    media.names.clear()
+    reopen(media)
   } else {
     complain(media, `a download is answered ${status}: ${answer.body}`)
   }
@@ -90,11 +91,13 @@ export function lookInside(sql: Database, media: Media, now: number): void {
   const found = media.possible.filter(isTheRow)
   if (found.length === 0)
     complain(media, `its row has ${row.sha256?.toString('hex') ?? 'no content'} as ${row.content_type}`)
+  // Of a process that lives, an unanswered one may still come.
+  const underWay = mayStillCome(media.puts).filter(({ isWhole }) => isWhole)
   for (const put of media.puts) {
-    if (put.outcome !== 'unknown' && put.outcome !== 'acknowledged') continue
+    if (underWay.includes(put) || (put.outcome !== 'unknown' && put.outcome !== 'acknowledged')) continue
     const isLast = media.possible.includes(put.offer)
     if (isLast) put.outcome = isTheRow(put.offer) ? 'acknowledged' : 'refused'
   }
-  media.possible = found
-  if (possibleAfter(media.puts).length !== found.length) media.history.push('(the ledger was put right)')
+  media.possible = [...new Set([...found, ...underWay.map(({ offer }) => offer)])]
+  if (possibleAfter(media.puts).length !== media.possible.length) media.history.push('(the ledger was put right)')
 }

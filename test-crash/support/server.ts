@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
+import { compileCache } from '../../test/support/sluice-process.ts'
 
 export const projectRoot = join(import.meta.dirname, '../..')
 
@@ -10,10 +11,16 @@ export interface Ending {
   readonly signal: NodeJS.Signals | null
 }
 
+/** As in the ready line: each is there when that listener was to be opened. */
+export interface Addresses {
+  readonly api: string
+  readonly edge: string
+}
+
 export interface Server {
   readonly pid: number
   /** As in the ready line; undefined when the process ended before it. */
-  readonly ready: Promise<{ readonly api: string; readonly edge: string } | undefined>
+  readonly ready: Promise<Addresses | undefined>
   readonly ended: Promise<Ending>
   isRunning(): boolean
   kill(signal?: NodeJS.Signals): void
@@ -56,12 +63,12 @@ export function startServer({ dataDir, env, under = [], command = ['serve'], std
   const [file = process.execPath, ...args] = [...under, process.execPath, '--import', killAt, program, ...command]
   const child = spawn(file, args, {
     cwd: join(dataDir, '..'),
-    env: { PATH: process.env.PATH, SLUICE_DATA_DIR: dataDir, ...settings, ...env },
+    env: { PATH: process.env.PATH, NODE_COMPILE_CACHE: compileCache, SLUICE_DATA_DIR: dataDir, ...settings, ...env },
     stdio: ['ignore', 'pipe', stderr ?? 'pipe'],
   })
   let out = ''
   let err = ''
-  const ready = Promise.withResolvers<{ api: string; edge: string } | undefined>()
+  const ready = Promise.withResolvers<Addresses | undefined>()
   child.stdout?.setEncoding('utf8').on('data', (text: string) => {
     out += text
     const [line, rest] = out.split('\n', 2)
