@@ -11,7 +11,15 @@ import BetterSqlite3 from 'better-sqlite3'
 import { inventory } from '../test/support/inventory.ts'
 import { type Answer, makeSend, type RequestOptions, type Send } from './support/requests.ts'
 import { type Server, type ServerOptions, startServer, users } from './support/server.ts'
-import { inject, limitFiles, onSmallDisk, requireMount, seenFrom, type Trouble } from './support/trouble.ts'
+import {
+  inject,
+  limitFiles,
+  mountReadOnly,
+  onSmallDisk,
+  requireMount,
+  seenFrom,
+  type Trouble,
+} from './support/trouble.ts'
 
 const token = users.me.token
 
@@ -296,6 +304,34 @@ test.serial('a read-only disk: nothing can be written, everything can be read', 
   t.is((await world.remove(media)).status, 200)
   t.true((await world.download(waiting)).body?.equals(kept))
   await inOrder(t, world.dataDir)
+})
+
+test.serial('a disk that is mounted read-only: what has a path is refused by the system itself', async t => {
+  requireMount()
+  const dir = freshDir(t)
+  const world = await open(t, { under: onSmallDisk(dir, 64, join(dir, 'log')) }, dir)
+  const dataDir = seenFrom(world.server.pid, world.dataDir)
+  const kept = bytes(200_000, 'kept')
+  const media = await world.publish(kept)
+  const doomed = await world.publish(bytes(90_000, 'doomed'))
+  const { uploadUrl, media: waiting } = await world.reserve()
+  const disk = mountReadOnly(world.server.pid, world.dataDir)
+  refused(t, await world.put(uploadUrl, bytes(90_000, 'large')), 'large PUT')
+  // SQLite has had its files open since the start, so that for them the errors have to be brought.
+  t.is((await world.remove(doomed)).status, 200, 'its row goes, and its bytes when they can')
+  const log = await inject(world.server.pid, ['pwrite64:error=EROFS', 'ftruncate:error=EROFS'])
+  refused(t, await world.create(), 'create')
+  refused(t, await world.put(uploadUrl, bytes(100, 'small')), 'small PUT')
+  refused(t, await world.put(uploadUrl, bytes(90_000, 'large')), 'large PUT')
+  refused(t, await world.remove(media), 'delete')
+  t.true((await world.download(media)).body?.equals(kept))
+  await log.end()
+  await disk.end()
+  t.is((await world.put(uploadUrl, bytes(90_000, 'large'))).status, 200)
+  t.is((await world.complete(waiting)).status, 200)
+  t.true((await world.download(media)).body?.equals(kept))
+  t.is((await world.download(doomed)).status, 404)
+  await inOrder(t, dataDir)
 })
 
 test.serial('a database that can not be read is told like one that can not be written', async t => {

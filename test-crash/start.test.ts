@@ -2,7 +2,7 @@
  * A first start, a rotation of the keys and the start after it, killed at every step that only they come by. The next start has to make
  * a whole store of what is there, and URLs that were handed out before must not have become void.
  */
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
@@ -46,13 +46,16 @@ const scenarios: readonly Scenario[] = [
 for (const { name, prepare, command, env = {} } of scenarios) {
   test.serial(`${name}, killed at any step, leaves what the next start can use`, async t => {
     let kills = 0
+    const dir = mkdtempSync(join(tmpdir(), 'sluice-start-'))
+    t.teardown(() => rmSync(dir, { recursive: true, force: true }))
+    const prepared = join(dir, 'prepared')
+    await prepare(prepared)
+    const uploadUrl = command[0] === 'keys' ? await create(prepared) : undefined
     for (const point of points) {
       for (const time of times) {
-        const dir = mkdtempSync(join(tmpdir(), 'sluice-start-'))
-        t.teardown(() => rmSync(dir, { recursive: true, force: true }))
         const dataDir = join(dir, 'data')
-        await prepare(dataDir)
-        const uploadUrl = command[0] === 'keys' ? await create(dataDir) : undefined
+        rmSync(dataDir, { recursive: true, force: true })
+        if (existsSync(prepared)) cpSync(prepared, dataDir, { recursive: true })
         const process = startServer({ dataDir, command, env: { ...env, CRASH_AT: point, CRASH_AT_TIME: String(time) } })
         if ((await process.ready) !== undefined) process.kill('SIGTERM')
         const { signal, code } = await process.ended

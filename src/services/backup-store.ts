@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path'
 import { allReferences } from '../catalog/media-references.ts'
+import { failPoint } from '../domain/fail-point.ts'
 import type { BackupDirectory, UnfinishedBackup } from '../storage/backup-directory.ts'
 import { objectIn } from '../storage/file-digest.ts'
 import { otherFilesIn } from '../storage/other-files.ts'
@@ -58,10 +59,13 @@ export async function backupStore(needs: BackupNeeds, options: BackupOptions): P
       onRound: (step, round) => onStep?.(step, round),
       onProgress: part => onProgress?.('gathering', part),
     })
+    failPoint('backup: gathered')
     const backup = await target.begin(options.now)
+    failPoint('backup: begun')
     try {
       const contents = await fill(needs, backup, gathered, options)
       await backup.complete()
+      failPoint('backup: named')
       await onStep?.('pruning', gathered.rounds)
       const old = await dropOld(needs, options.keep)
       return { ...gathered, ...contents, name: backup.name, ...old }
@@ -83,6 +87,7 @@ async function fill(
 ): Promise<Pick<BackupReport, 'objects' | 'bytes' | 'lost'>> {
   await onStep?.('copying', rounds)
   await source.moment.copyTo(join(backup.dir, databaseName))
+  failPoint('backup: database copied')
   // The log of a server that is at work can be shortened again.
   source.moment.letGo()
   const view = open(backup.dir)
@@ -97,6 +102,7 @@ async function fill(
   await onStep?.('completing', rounds)
   const files = await copyFiles(source.dir, backup)
   await backup.write('manifest.json', manifestText({ storeId: source.storeId, madeAt: now, files, ...contents }))
+  failPoint('backup: manifest written')
   return contents
 }
 
@@ -131,6 +137,7 @@ async function dropOld(
     // All of them, or nothing goes: what a backup needs that can not be read would be taken for unwanted.
     for (const name of all.slice(dropped.length)) kept.push(open(target.pathOf(name)))
     for (const name of dropped) await target.drop(name)
+    failPoint('backup: dropped')
     await target.prune(key => kept.some(({ references }) => references.isReferenced(key)))
     return { dropped, notDropped: undefined }
   } catch (error) {

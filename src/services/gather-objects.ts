@@ -8,6 +8,7 @@
  * to know nothing of this, and a backup that dies leaves nothing that anybody waits for.
  */
 import { allReferences } from '../catalog/media-references.ts'
+import { failPoint } from '../domain/fail-point.ts'
 import { partOfKeySpace } from '../domain/key-space.ts'
 import type { ObjectInfo, ObjectKey } from '../domain/objects.ts'
 import type { BackupDirectory } from '../storage/backup-directory.ts'
@@ -60,6 +61,7 @@ export async function gatherObjects(
     if (found === undefined || found.place === 'row') return found?.size === object.size
     const way = await target.add(object, source.pathOf(object.key))
     if (way === false) return false
+    failPoint('backup: object added')
     added[way] += 1
     addedBytes += object.size
     return true

@@ -3,6 +3,7 @@
  * media are never touched: what a media has lost is for its operator to bring back, or to give up.
  */
 import type { MediaReferences, ThumbnailPointer } from '../catalog/media-references.ts'
+import { failPoint } from '../domain/fail-point.ts'
 import type { ObjectKey } from '../domain/objects.ts'
 import type { LostAndFound } from '../storage/lost-and-found.ts'
 import type { ObjectSurvey, Place } from '../storage/object-survey.ts'
@@ -81,8 +82,13 @@ function isDamage(finding: Finding): boolean {
 async function takeAllOut(store: RepairedStore, findings: readonly Finding[], now: number): Promise<string> {
   const lostAndFound = await store.openLostAndFound()
   await lostAndFound.announce(findings.flatMap(finding => manifestLines(store, finding, now)))
-  for (const finding of findings) await takeOut(store, lostAndFound, finding)
+  failPoint('repair: announced')
+  for (const finding of findings) {
+    await takeOut(store, lostAndFound, finding)
+    failPoint('repair: taken out')
+  }
   await lostAndFound.settle()
+  failPoint('repair: settled')
   return lostAndFound.path
 }
 
@@ -122,6 +128,7 @@ async function takeOut(store: RepairedStore, lostAndFound: LostAndFound, finding
     await takeObject(store, lostAndFound, finding.key, [finding.place])
   } else if ('thumbnails' in finding) {
     store.forgetThumbnails(finding.thumbnails)
+    failPoint('repair: thumbnails forgotten')
     for (const key of keysOf(finding)) await takeObject(store, lostAndFound, key, ['file', 'row'])
   }
 }
@@ -138,6 +145,7 @@ async function takeObject(
   const bytes = places.includes('row') ? small.read(key) : undefined
   if (bytes === undefined) return
   await lostAndFound.takeBytes(rowPath(key), bytes)
+  failPoint('repair: row copied')
   small.remove(key)
 }
 

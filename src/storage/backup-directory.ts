@@ -11,6 +11,7 @@
  */
 import { chmod, constants, copyFile, lstat, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
+import { failPoint } from '../domain/fail-point.ts'
 import { type ObjectInfo, type ObjectKey, toObjectKey } from '../domain/objects.ts'
 import { DataDirectoryError } from './data-directory.ts'
 import { makeSyncDirectory } from './directory-sync.ts'
@@ -233,6 +234,7 @@ function makeBackupDirectory(
           // A file is synced like a directory. Those that hold others come after them.
           for (const path of [...files, ...[...made].reverse(), ...touched, layout.objects, dir])
             await syncDirectory(path)
+          failPoint('backup: before name')
           await rename(own, join(dir, name))
           await syncDirectory(dir)
         },
@@ -243,6 +245,7 @@ function makeBackupDirectory(
     drop: async name => {
       // Renamed first: half removed it must not look whole.
       await rename(join(dir, name), join(dir, `${unfinished}${name}`))
+      failPoint('backup: name dropped')
       await syncDirectory(dir)
       await rm(join(dir, `${unfinished}${name}`), { recursive: true, force: true })
     },
@@ -254,6 +257,7 @@ function makeBackupDirectory(
           const key = toObjectKey(name)
           if (key === undefined || isWanted(key)) continue
           await rm(layout.pathOf(key), { force: true })
+          failPoint('backup: object pruned')
           pruned += 1
         }
       }

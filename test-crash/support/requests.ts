@@ -13,6 +13,7 @@ export interface RequestOptions {
   readonly token?: string
   readonly body?: Buffer
   readonly contentType?: string
+  readonly headers?: Readonly<Record<string, string>>
   /** Sends the body in this many pieces, with a pause of a few milliseconds between them. */
   readonly pieces?: number
   /** Breaks the connection off after that many bytes of the body. */
@@ -33,6 +34,7 @@ export function makeSend(): { send: Send; close(): void } {
         method,
         agent,
         headers: {
+          ...options.headers,
           ...(token !== undefined && { authorization: `Bearer ${token}` }),
           ...(contentType !== undefined && { 'content-type': contentType }),
           ...(body !== undefined && { 'content-length': body.length }),

@@ -67,6 +67,21 @@ export function onSmallDisk(dir: string, mebibytes: number, log: string): readon
   return [...namespace(), 'sh', '-c', script, dir, log]
 }
 
+/**
+ * A read-only mount laid over a directory that such a process uses. The system refuses to make a disk read-only as long as somebody has a
+ * file open for writing, as SQLite has; but what goes by a path meets the new mount.
+ */
+export function mountReadOnly(pid: number, dir: string): Trouble {
+  const inside = (...command: string[]): void => {
+    const users = process.getuid?.() === 0 ? [] : ['--user', '--preserve-credentials']
+    execFileSync('nsenter', ['--target', String(pid), '--mount', ...users, ...command], { stdio: 'pipe' })
+  }
+  inside('mount', '--bind', dir, dir)
+  inside('mount', '-o', 'remount,bind,ro', dir)
+  // Lazily, because a download may still have something open.
+  return { end: async () => inside('umount', '--lazy', dir) }
+}
+
 /** How the files of such a process look from here. */
 export function seenFrom(pid: number, path: string): string {
   return `/proc/${pid}/root${path}`
