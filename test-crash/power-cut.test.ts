@@ -156,6 +156,8 @@ async function runClient({ api, send, contents, chance, note }: Client): Promise
   }
 }
 
+const log = openLog({ level: 'silent' })
+
 /** Memory, where there is some: nothing here needs to survive. */
 const fastTemp = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
 
@@ -209,7 +211,7 @@ async function check(
     onClose: step => steps.push(step),
     clock: { now: () => at },
     random: systemRandom,
-    log: openLog({ level: 'silent' }),
+    log,
   })
   try {
     for (const id of new Set(events.map(({ mediaId }) => mediaId))) await requireState(foundation, id, events, at)
