@@ -31,7 +31,8 @@ async function bundle(): Promise<void> {
   rmSync(target, { recursive: true, force: true })
   await build({
     absWorkingDir: root,
-    entryPoints: ['src/main.ts'],
+    // A thread is a program of its own, and is looked for beside the rest.
+    entryPoints: { main: 'src/main.ts', 'digest-thread': 'src/storage/digest-thread.ts' },
     outdir: target,
     bundle: true,
     // main.ts looks at the Node version before it imports the rest, so the rest must stay a chunk of its own.

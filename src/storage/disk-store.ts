@@ -12,6 +12,7 @@ import type { Random } from '../domain/clock.ts'
 import { refuse } from '../domain/errors.ts'
 import { failPoint } from '../domain/fail-point.ts'
 import { type ObjectInfo, type ObjectKey, toObjectKey } from '../domain/objects.ts'
+import { makeDigests } from './digests.ts'
 import { makeSyncDirectory } from './directory-sync.ts'
 import { makeDiskReads } from './disk-reads.ts'
 import { type FileSystem, ifThere, systemFileSystem } from './file-system.ts'
@@ -45,8 +46,9 @@ export interface DiskStoreOptions {
 
 /** Bytes that a large upload writes at a time. It may hold twice as many in memory. */
 const batchBytes = 512 * 1024
-/** From this many uploads at once, each makes do with half. */
+/** From this many uploads at once, each makes do with a quarter. */
 const manyUploads = 16
+const smallBatchBytes = batchBytes / 4
 /** How often bytes may be removed between link and commit before something is wrong with this disk. */
 const maxPlacings = 5
 
@@ -77,20 +79,26 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<ObjectSt
   const placement = makePlacement({ fs, writeAlone, layout, shards, trash, leavings, syncDirectory })
   const held = new WeakMap<StagedObject, Held>()
   const keeps = makeKeepsUnderWay()
+  const digests = makeDigests()
   /** Objects that may have no row, and are known of by their names in `incoming/` only. */
   const unsettled = new Set<ReceivedFile>()
   let uploads = 0
 
   async function receive(body: Readable | Uint8Array, limits: StageLimits): Promise<Held> {
     const meter = makeMeter(limits)
+    const isOurs = limits.ownsChunks === true && !(body instanceof Uint8Array)
+    const digest = digests.begin(limits.declaredBytes, isOurs)
     let bytes: Uint8Array = Buffer.alloc(0)
     let file: IncomingFile | undefined
     try {
       const batches = batchesOf(body, {
-        take: meter.take,
+        take: chunk => {
+          meter.take(chunk)
+          digest.see(chunk)
+        },
         // So the first batch is either too much for a row or the whole body.
         firstBatchBytes: smallObjectLimit + 1,
-        batchBytes: () => (uploads < manyUploads ? batchBytes : batchBytes / 2),
+        batchBytes: () => (uploads < manyUploads ? batchBytes : smallBatchBytes),
         signal: limits.signal,
       })
       for await (const batch of batches) {
@@ -100,14 +108,16 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<ObjectSt
         } else {
           file ??= await createIncomingFile(fs, layout.receiving(), leavings)
           await file.write(batch)
+          await digest.release(batch)
         }
       }
-      const object = meter.finish()
+      const object = meter.finish(await digest.finish())
       if (file === undefined) return { object, bytes }
       const path = layout.received(object.key)
       await file.finish(path)
       return { object, path }
     } catch (error) {
+      digest.abandon()
       await file?.abandon()
       throw error
     }
@@ -230,7 +240,10 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<ObjectSt
 
     recover: isReferenced => onDisk(recoverIncoming({ fs, layout, role, placement }, isReferenced)),
 
-    close: trash.emptied,
+    close: async () => {
+      await digests.close()
+      await trash.emptied()
+    },
   }
 }
 

@@ -1,6 +1,7 @@
 /**
  * The object store in memory: the second implementation of the contract, for tests and demonstrations. Gone with the process.
  */
+import { hash } from 'node:crypto'
 import type { ObjectKey } from '../domain/objects.ts'
 import { partOf, streamBytes } from './byte-stream.ts'
 import { batchesOf, joined } from './gather.ts'
@@ -28,8 +29,9 @@ export function openMemoryStore({ isReferenced }: { readonly isReferenced: (key:
       const chunks: Uint8Array[] = []
       const singly = { take: meter.take, firstBatchBytes: 1, batchBytes: () => 1, signal: limits.signal }
       for await (const batch of batchesOf(body, singly)) chunks.push(...batch)
-      const staged = { object: meter.finish() }
-      held.set(staged, joined(chunks))
+      const bytes = joined(chunks)
+      const staged = { object: meter.finish(hash('sha256', bytes, 'buffer')) }
+      held.set(staged, bytes)
       return staged
     },
 

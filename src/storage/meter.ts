@@ -1,7 +1,6 @@
 /**
- * Counts and hashes bytes as they pass, and stops them at the limit; every store receives through one of these.
+ * Counts bytes as they pass, and stops them at the limit; every store receives through one of these.
  */
-import { createHash } from 'node:crypto'
 import { refuse, refuseTooLarge } from '../domain/errors.ts'
 import { type ObjectInfo, objectKey } from '../domain/objects.ts'
 import type { StageLimits } from './object-store.ts'
@@ -11,14 +10,12 @@ export interface Meter {
   size(): number
   /** @throws MediaError `too_large` */
   take(chunk: Uint8Array): void
-  /** The object that these bytes are. Once only. @throws MediaError `body_too_short` */
-  finish(): ObjectInfo
+  /** The object that these bytes are, when all have come. @throws MediaError `body_too_short` */
+  finish(sha256: Uint8Array): ObjectInfo
 }
 
 /** @throws MediaError `too_large` at once when more is promised than allowed */
 export function makeMeter({ maxBytes, declaredBytes, onProgress }: StageLimits): Meter {
-  // Hashing stays on this thread: with the processor's own SHA instructions, handing the bytes to another one costs more than it saves.
-  const hash = createHash('sha256')
   let size = 0
   requireWithin(declaredBytes ?? 0, maxBytes)
 
@@ -28,13 +25,12 @@ export function makeMeter({ maxBytes, declaredBytes, onProgress }: StageLimits):
       size += chunk.byteLength
       requireWithin(size, maxBytes)
       onProgress?.(size)
-      hash.update(chunk)
     },
-    finish: () => {
+    finish: sha256 => {
       if (declaredBytes !== undefined && size !== declaredBytes) {
         refuse('body_too_short', `The body ended after ${size} of ${declaredBytes} bytes`)
       }
-      return { key: objectKey(hash.digest()), size }
+      return { key: objectKey(sha256), size }
     },
   }
 }

@@ -13,6 +13,8 @@ export interface StageLimits {
   readonly declaredBytes?: number | undefined
   /** Aborting ends the staging with the signal's reason and leaves nothing. */
   readonly signal?: AbortSignal | undefined
+  /** Nobody else ever looks at the chunks of the stream: the store may take their memory away when it has written them. */
+  readonly ownsChunks?: boolean | undefined
   /** Told with every chunk how many bytes have come so far. */
   readonly onProgress?: ((bytes: number) => void) | undefined
 }

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { mkdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { open as openFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -46,6 +47,37 @@ test('up to 32 KiB an object is a row, beyond that it is a private file under th
   t.is(statSync(path).mode & 0o777, 0o600)
   t.is(statSync(path).nlink, 1)
   t.deepEqual(world.incoming(), [])
+})
+
+for (const [title, bytes, declared] of [
+  ['a small one', 200, true],
+  ['a middling one', 300_000, true],
+  ['a large one', 3_000_000, true],
+  ['a large one whose length nobody told', 3_000_000, false],
+] as const) {
+  test(`a body whose chunks are ours is stored like any other: ${title}`, async t => {
+    const world = await openDiskWorld(t)
+    const content = randomBytes(bytes)
+    // Each in memory of its own, as Node's HTTP parser hands them over.
+    const chunks = Array.from({ length: Math.ceil(bytes / 65_536) }, (_, number) =>
+      Buffer.from(new Uint8Array(content.subarray(number * 65_536, (number + 1) * 65_536)).buffer),
+    )
+    const declaredBytes = declared ? bytes : undefined
+    const staged = await world.store.stage(Readable.from(chunks), { maxBytes, declaredBytes, ownsChunks: true })
+    await world.store.keep([staged], recording(world, [staged]))
+    t.is(staged.object.key, keyOf(content))
+    t.true(isEqual(await read(world, staged.object.key), content))
+    if (bytes > 32 * 1024) t.true(chunks.every(({ byteLength }) => byteLength === 0))
+  })
+}
+
+test('chunks that were not given away are left as they are', async t => {
+  const world = await openDiskWorld(t)
+  const chunk = Buffer.from(new Uint8Array(randomBytes(2_000_000)).buffer)
+  const copy = Buffer.from(chunk)
+  const staged = await world.store.stage(Readable.from([chunk]), { maxBytes, declaredBytes: chunk.length })
+  t.is(staged.object.key, keyOf(copy))
+  t.true(chunk.equals(copy))
 })
 
 test('a staged file lies in incoming/ and nowhere else, and a discarded one is gone', async t => {
