@@ -16,11 +16,10 @@ export interface IncomingFile {
 }
 
 /**
- * The disk starts to work while the body still comes, else it would all be left for the end, when the client waits for its answer.
- * Smaller bodies do not gain by it.
+ * Bytes. The disk works while the body still comes, else it would all be left for the end, when the client waits for its answer:
+ * 64 MiB take a quarter less time than with 16 MiB here. Half of it gains no more.
  */
-const earlySyncFrom = 64 * 1024 * 1024
-const earlySyncEvery = 16 * 1024 * 1024
+const earlySyncEvery = 8 * 1024 * 1024
 
 /** @throws MediaError `out_of_space`, `storage_failed`; so do the functions of the file */
 export async function createIncomingFile(
@@ -37,7 +36,7 @@ export async function createIncomingFile(
   let syncFailure: { readonly error: unknown } | undefined
 
   function syncEarly(): void {
-    if (written < earlySyncFrom || written - synced < earlySyncEvery || syncing !== undefined) return
+    if (written - synced < earlySyncEvery || syncing !== undefined) return
     synced = written
     syncing = fs
       .datasync(fd)

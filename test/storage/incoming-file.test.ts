@@ -29,15 +29,15 @@ test('a large file begins to reach the disk while it is still received, one sync
     if (syncs === 1) await first.opened
   })
   const file = await createIncomingFile(fs, join(dir, 'receiving'), makeLeavings(fs))
-  for (let written = 0; written < 63; written += 1) await file.write([mebibyte])
+  for (let written = 0; written < 7; written += 1) await file.write([mebibyte])
   t.is(syncs, 0)
-  for (let written = 0; written < 40; written += 1) await file.write([mebibyte])
+  for (let written = 0; written < 20; written += 1) await file.write([mebibyte])
   t.is(syncs, 1)
   first.open()
   await new Promise(resolve => setImmediate(resolve))
   await file.write([mebibyte])
   t.is(syncs, 2)
-  for (let written = 0; written < 32; written += 1) await file.write([mebibyte])
+  for (let written = 0; written < 16; written += 1) await file.write([mebibyte])
   t.is(syncs, 4)
   await file.finish(join(dir, 'received'))
   t.deepEqual(readdirSync(dir), ['received'])
@@ -49,8 +49,7 @@ test('a sync that failed early is not forgotten when the last one succeeds', asy
     throw systemError('EIO')
   })
   const file = await createIncomingFile(fs, join(dir, 'receiving'), makeLeavings(fs))
-  for (let written = 0; written < 63; written += 1) await file.write([mebibyte])
-  await file.write([mebibyte])
+  for (let written = 0; written < 8; written += 1) await file.write([mebibyte])
   const error = await t.throwsAsync(file.finish(join(dir, 'received')), { instanceOf: MediaError })
   t.is(error?.code, 'storage_failed')
   await file.abandon()
@@ -72,7 +71,7 @@ test('an abandoned file waits for the sync that is under way before it is closed
     },
   }
   const file = await createIncomingFile(fs, join(dir, 'receiving'), makeLeavings(fs))
-  for (let written = 0; written < 64; written += 1) await file.write([mebibyte])
+  for (let written = 0; written < 8; written += 1) await file.write([mebibyte])
   const abandoned = file.abandon()
   sync.open()
   await abandoned
