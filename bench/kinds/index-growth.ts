@@ -48,7 +48,13 @@ async function measure(file: string, media: number, quick: boolean): Promise<Fig
     const now = Date.now()
     const reserve = (expiresAt: number) =>
       catalog.reserve(
-        { mediaId: newMediaId(randomBytes), owner, createdAt: now, frozen: true, unusedExpiresAt: expiresAt },
+        {
+          mediaId: newMediaId(randomBytes, Date.now()),
+          owner,
+          createdAt: now,
+          frozen: true,
+          unusedExpiresAt: expiresAt,
+        },
         { maxPendingPerUser: Number.POSITIVE_INFINITY, quota: undefined },
       )
     // As they come in from sixteen clients: one commit for all.

@@ -9,8 +9,16 @@ import { bytesLeft, requireRoom, smallestUpload, type Tally } from '../domain/qu
 import type { Hold, MediaCatalog } from './media-catalog.ts'
 import type { UsageBooks } from './usage-books.ts'
 
-/** What a process serves. No two of them serve the same listener of one data directory. */
-export type Holder = 'api' | 'edge' | 'both'
+/** Who a process is among those on one data directory; `edge.N` is one of several that serve the edge together. */
+export type Holder = 'api' | 'edge' | 'both' | `edge.${number}`
+
+/** Whose holds nobody will end any more when this one starts, as patterns of SQLite's GLOB. */
+const leftBefore = (holder: Holder): readonly string[] => {
+  if (holder === 'both') return ['*']
+  // Those of "both" too: no such process can run beside this one.
+  if (holder === 'edge') return ['edge:*', 'edge.*', 'both:*']
+  return holder === 'api' ? ['api:*', 'both:*'] : [`${holder}:*`]
+}
 
 export interface Holds extends Pick<MediaCatalog, 'hold' | 'release' | 'dropLeftHolds'> {
   /**
@@ -59,9 +67,7 @@ export function makeHolds(needs: {
 
     dropLeftHolds: () =>
       write(() => {
-        // Those of "both" too: no such process can run beside this one.
-        const left = holder === 'both' ? ['*'] : [`${holder}:*`, 'both:*']
-        return left.reduce((count, pattern) => count + clearHoldsOf.run(pattern).changes, 0)
+        return leftBefore(holder).reduce((count, pattern) => count + clearHoldsOf.run(pattern).changes, 0)
       }),
 
     requireCovered: ({ mediaId, owner, quota }, bytes, at) => {

@@ -23,8 +23,8 @@ export interface Upload {
   /** Declared by the uploader, verbatim. */
   readonly contentType: string
   readonly at: number
-  /** Called first in the transaction; throws when a newer upload to the same id has taken over meanwhile. */
-  readonly claim: () => void
+  /** When it began. Of several uploads to one id the one that began last wins, in whichever order and process they end. */
+  readonly began: number
   /** What was held for this upload, if its owner has a quota; recording it ends the hold. */
   readonly hold: Hold | undefined
 }
@@ -93,8 +93,11 @@ export interface MediaCatalog {
    */
   reserve(reservation: Reservation, limits: PendingLimits): Promise<Pending>
 
-  /** Reads one media; undefined when the id is unknown. Expiry is for the caller to judge. */
-  find(mediaId: MediaId): Promise<Media | undefined>
+  /**
+   * Reads one media; undefined when the id is unknown. Expiry is for the caller to judge. `expected` says where to look first: it costs
+   * less to be right, and changes nothing.
+   */
+  find(mediaId: MediaId, expected?: 'finished' | 'unfinished'): Promise<Media | undefined>
 
   /**
    * Keeps room for an upload that is about to begin. What the id counts for already, for an earlier upload or hold, may be used again;
@@ -115,7 +118,7 @@ export interface MediaCatalog {
   /**
    * pending | uploaded → uploaded. What was uploaded before stops being pointed at and its bytes go if nobody else has them.
    * @throws MediaError `not_found`, `already_uploaded`: the reservation is looked at again here, however long the body took;
-   * `quota_exceeded`, `user_limit_exceeded` when the hold was taken over by a later one with less room
+   * `superseded` when one that began later is recorded already; `quota_exceeded`, `user_limit_exceeded` when the hold was taken over by a later one with less room
    */
   recordUpload(upload: Upload, alongside: TransactionPart): Promise<Uploaded>
 

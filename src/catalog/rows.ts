@@ -17,6 +17,7 @@ export interface PendingRow {
   size: number | null
   content_type: string | null
   uploaded_at: number | null
+  upload_began: number | null
   held_bytes: number | null
   held_by: string | null
 }

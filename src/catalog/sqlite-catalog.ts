@@ -10,6 +10,7 @@ import {
   completionGrace,
   type Deleted,
   type Media,
+  type Pending,
   type Ready,
   requireReceptive,
   type Uploaded,
@@ -17,7 +18,7 @@ import {
 import type { ObjectInfo } from '../domain/objects.ts'
 import { requireRoom, smallestUpload } from '../domain/quota.ts'
 import { type Holder, makeHolds } from './holds.ts'
-import { type MediaCatalog, type StoredThumbnail, UploadReplaced } from './media-catalog.ts'
+import { type MediaCatalog, type StoredThumbnail, type Upload, UploadReplaced } from './media-catalog.ts'
 import {
   keyBytes,
   type MediaRow,
@@ -50,7 +51,7 @@ export function makeSqliteCatalog(
     'INSERT INTO pending (media_id, owner, created_at, frozen, expires_at) VALUES (?, ?, ?, ?, ?)',
   )
   const setUpload = sql.prepare(
-    `UPDATE pending SET sha256 = @key, size = @size, content_type = @contentType, uploaded_at = @at,
+    `UPDATE pending SET sha256 = @key, size = @size, content_type = @contentType, uploaded_at = @at, upload_began = @began,
         held_bytes = iif(held_by IS @by, NULL, held_bytes), held_by = iif(held_by IS @by, NULL, held_by)
       WHERE media_id = @mediaId AND expires_at > @at`,
   )
@@ -115,11 +116,31 @@ export function makeSqliteCatalog(
       .concat(' ORDER BY sha256 LIMIT @limit'),
   )
 
-  function find(mediaId: MediaId): Media | undefined {
-    const ended = findMedia.get(mediaId)
-    if (ended !== undefined) return toEnded(ended)
-    const pending = findPending.get(mediaId)
-    return pending === undefined ? undefined : toPendingOrUploaded(pending)
+  function findEnded(mediaId: MediaId): Media | undefined {
+    const row = findMedia.get(mediaId)
+    return row === undefined ? undefined : toEnded(row)
+  }
+
+  function findUnfinished(mediaId: MediaId): Media | undefined {
+    const row = findPending.get(mediaId)
+    return row === undefined ? undefined : toPendingOrUploaded(row)
+  }
+
+  /** It is in one table or in the other, or in none: the likelier one first. */
+  function find(mediaId: MediaId, expected: 'finished' | 'unfinished' = 'finished'): Media | undefined {
+    return expected === 'finished'
+      ? (findEnded(mediaId) ?? findUnfinished(mediaId))
+      : (findUnfinished(mediaId) ?? findEnded(mediaId))
+  }
+
+  /** @throws MediaError `superseded`, `not_found`, `already_uploaded` */
+  function requireReceptiveTo({ mediaId, at, began }: Pick<Upload, 'mediaId' | 'at' | 'began'>): Pending | Uploaded {
+    const row = findPending.get(mediaId)
+    const media = requireReceptive(row === undefined ? findEnded(mediaId) : toPendingOrUploaded(row), at)
+    if (media.state === 'uploaded' && isNewer(row, { at, began })) {
+      refuse('superseded', 'A newer upload to this URL took over')
+    }
+    return media
   }
 
   function requireFewPending(owner: string, now: number, limit: number): void {
@@ -177,12 +198,11 @@ export function makeSqliteCatalog(
       })
     },
 
-    find: async mediaId => find(mediaId),
+    find: async (mediaId, expected) => find(mediaId, expected),
 
-    recordUpload: ({ mediaId, object, contentType, at, claim, hold }, alongside) =>
+    recordUpload: ({ mediaId, object, contentType, at, began, hold }, alongside) =>
       write(() => {
-        claim()
-        const before = requireReceptive(find(mediaId), at)
+        const before = requireReceptiveTo({ mediaId, at, began })
         if (hold !== undefined) requireCovered(hold, object.size, at)
         alongside()
         if (before.state === 'uploaded') markUnwanted.run(keyBytes(before.object.key))
@@ -193,6 +213,7 @@ export function makeSqliteCatalog(
           size: object.size,
           contentType,
           at,
+          began,
           by,
         })
         if (changes !== 1) refuse('not_found', 'There is no media with this id')
@@ -327,6 +348,15 @@ export function makeSqliteCatalog(
 
     listReferenced: () => listReferenced(pageReferenced),
   }
+}
+
+/** Milliseconds by which the clocks of two moments may differ before it is plain that the clock was set back between them. */
+const clockWasSetBack = 60_000
+
+function isNewer(row: PendingRow | undefined, { at, began }: Pick<Upload, 'at' | 'began'>): boolean {
+  if (row === undefined || row.upload_began === null || row.uploaded_at === null) return false
+  // What was recorded in the future was recorded before the clock was set back: it is older, whatever it says.
+  return row.upload_began > began && row.uploaded_at <= at + clockWasSetBack
 }
 
 /** Page by page, because a statement that is being stepped through would block every write on this connection. */

@@ -6,6 +6,7 @@ import BetterSqlite3 from 'better-sqlite3'
 import { failPoint } from '../domain/fail-point.ts'
 import { makeGroupCommit, type Write, type WriteAlone } from './group-commit.ts'
 import { migrations } from './migrations.ts'
+import { adopt, requireStore } from './store-of.ts'
 
 export interface Database {
   /** For prepared statements and reads. Writes go through `write`. */
@@ -26,17 +27,26 @@ export class EmptyDatabase extends Error {
   override readonly name = 'EmptyDatabase'
 }
 
+export interface OpenOptions {
+  /** False: there must be one already, with tables in it. */
+  readonly mayBeNew?: boolean
+  /** The store that it has to be the index of. */
+  readonly storeId?: string
+}
+
 /**
  * @param file path of the database, made if missing
- * @param options.mayBeNew false: there must be one already, with tables in it
- * @throws EmptyDatabase, NewerSchema; SqliteError when the file is not a database or cannot be opened
+ * @throws EmptyDatabase, ForeignDatabase, NewerSchema; SqliteError when the file is not a database or cannot be opened
  */
-export function openDatabase(file: string, { mayBeNew = true }: { readonly mayBeNew?: boolean } = {}): Database {
+export function openDatabase(file: string, { mayBeNew = true, storeId }: OpenOptions = {}): Database {
   if (!mayBeNew) requireContent(file)
   const sql = openConfigured(file)
   try {
     if (!mayBeNew && stepsSeen(sql) === 0) throw new EmptyDatabase('there is nothing in it')
+    // Before anything is written into what may be somebody else's.
+    if (storeId !== undefined) requireStore(sql, storeId)
     migrate(sql)
+    if (storeId !== undefined) adopt(sql, storeId)
   } catch (error) {
     sql.close()
     throw error

@@ -89,4 +89,15 @@ export const migrations: readonly string[] = [
     sha256 BLOB PRIMARY KEY CHECK (length(sha256) = 32)
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- When the upload began, so that of several to one id the newest wins, in whichever process they come in. Null: recorded before there
+  -- was this column.
+  ALTER TABLE pending ADD COLUMN upload_began INTEGER;
+
+  -- Which store this is the index of. No row: it has not been served since there was this table.
+  CREATE TABLE store (
+    only_one INTEGER PRIMARY KEY CHECK (only_one = 1),
+    store_id TEXT NOT NULL
+  ) STRICT;
+  `,
 ]

@@ -1,64 +1,51 @@
 /**
- * Which of several uploads to one media id counts: the newest.
+ * Which of several uploads to one media id counts: the one that began last. The catalog decides it when they are recorded, because they
+ * may come in by several processes; here an older one that is still receiving is spared the rest, where both are in this process.
  *
  * A client whose connection stalled sends the same PUT again long before this side notices that the first one is dead (mautrix
  * retries after any failure), so a newer attempt ends an older one that is still receiving, instead of being refused. An attempt
  * whose body is whole can no longer be ended, only outrun: half an upload never costs a whole one.
  */
+import type { Clock } from '../domain/clock.ts'
 import { MediaError } from '../domain/errors.ts'
 import type { MediaId } from '../domain/identifiers.ts'
 
 export interface Attempt {
+  /** Milliseconds since the epoch; of two attempts in this process the newer one has the larger number. */
+  readonly began: number
   /** Aborted with MediaError `superseded` when a newer attempt begins while this one is still receiving. */
   readonly signal: AbortSignal
-  /** The body is whole: from here on this attempt is not ended by a newer one. */
+  /** Must be called when the body is whole, and at the end whatever happened: from then on it is not ended by a newer one. */
   received(): void
-  /** For the transaction that records it. @throws MediaError `superseded` when a newer attempt got there before */
-  claim(): void
-  /** Must be called at the end, whatever happened. */
-  end(): void
 }
 
 export interface Attempts {
   begin(mediaId: MediaId): Attempt
 }
 
-interface Contest {
-  active: number
-  newest: number
-  lastClaimed: number
-  receiving: AbortController | undefined
-}
+/** Milliseconds by which numbers may run ahead of the clock; beyond that, the clock was set back. */
+const mostAhead = 60_000
 
-export function makeAttempts(): Attempts {
-  const contests = new Map<MediaId, Contest>()
+export function makeAttempts({ clock }: { readonly clock: Clock }): Attempts {
+  const receiving = new Map<MediaId, AbortController>()
+  let newest = 0
+
+  function next(): number {
+    const now = clock.now()
+    newest = newest - now > mostAhead ? now : Math.max(now, newest + 1)
+    return newest
+  }
 
   return {
     begin(mediaId) {
-      const contest = contests.get(mediaId) ?? { active: 0, newest: 0, lastClaimed: 0, receiving: undefined }
-      contests.set(mediaId, contest)
-      contest.receiving?.abort(superseded())
+      receiving.get(mediaId)?.abort(superseded())
       const controller = new AbortController()
-      contest.receiving = controller
-      contest.active += 1
-      contest.newest += 1
-      const number = contest.newest
-
-      function leaveReceiving(): void {
-        if (contest.receiving === controller) contest.receiving = undefined
-      }
-
+      receiving.set(mediaId, controller)
       return {
+        began: next(),
         signal: controller.signal,
-        received: leaveReceiving,
-        claim: () => {
-          if (contest.lastClaimed > number) throw superseded()
-          contest.lastClaimed = number
-        },
-        end: () => {
-          leaveReceiving()
-          contest.active -= 1
-          if (contest.active === 0) contests.delete(mediaId)
+        received: () => {
+          if (receiving.get(mediaId) === controller) receiving.delete(mediaId)
         },
       }
     },

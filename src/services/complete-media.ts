@@ -7,7 +7,7 @@ import { judgeContentType } from '../domain/content-type-policy.ts'
 import { refuse } from '../domain/errors.ts'
 import { failPoint } from '../domain/fail-point.ts'
 import type { MediaId, UserId } from '../domain/identifiers.ts'
-import { type Ready, rejection, requireLiving, requireOwner, type Uploaded } from '../domain/media.ts'
+import { type Living, type Ready, rejection, requireLiving, requireOwner, type Uploaded } from '../domain/media.ts'
 import { inspectMedia } from './inspect-media.ts'
 import { noThumbnails, prepareThumbnails } from './prepare-thumbnails.ts'
 import type { Sluice } from './sluice.ts'
@@ -39,13 +39,18 @@ export async function completeMedia(
   mediaId: MediaId,
   fileName: string | undefined,
 ): Promise<Ready> {
-  requireOwner(requireLiving(await needs.catalog.find(mediaId), needs.clock.now()), user)
-  return needs.completions(mediaId, () => finish(needs, mediaId, fileName))
+  const media = await look(needs, mediaId)
+  requireOwner(media, user)
+  return needs.completions(mediaId, () => finish(needs, media, fileName))
 }
 
-async function finish(needs: Needs, mediaId: MediaId, fileName: string | undefined): Promise<Ready> {
+async function look({ catalog, clock }: Needs, mediaId: MediaId): Promise<Living> {
+  return requireLiving(await catalog.find(mediaId, 'unfinished'), clock.now())
+}
+
+async function finish(needs: Needs, found: Living, fileName: string | undefined): Promise<Ready> {
   for (let round = 1; round <= mostRounds; round += 1) {
-    const media = requireLiving(await needs.catalog.find(mediaId), needs.clock.now())
+    const media = round === 1 ? found : await look(needs, found.mediaId)
     if (media.state === 'ready') return media
     if (media.state === 'rejected') throw rejection(media)
     if (media.state === 'pending') refuse('no_bytes_yet', 'Nothing has been uploaded for this media id yet')

@@ -48,7 +48,7 @@ export async function reserveMedia(
   const unusedExpiresAt = Math.ceil((createdAt + config.limits.unusedTtl) / 1000) * 1000
   const frozen = config.downloads.legacy !== 'open'
   return catalog.reserve(
-    { mediaId: newMediaId(random), owner, createdAt, frozen, unusedExpiresAt },
+    { mediaId: newMediaId(random, createdAt), owner, createdAt, frozen, unusedExpiresAt },
     { maxPendingPerUser, quota: quotaOf(owner) },
   )
 }

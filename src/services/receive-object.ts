@@ -20,7 +20,7 @@ export async function expectObject(
   { clock, catalog }: Pick<Sluice, 'clock' | 'catalog'>,
   mediaId: MediaId,
 ): Promise<Pending | Uploaded> {
-  return requireReceptive(await catalog.find(mediaId), clock.now())
+  return requireReceptive(await catalog.find(mediaId, 'unfinished'), clock.now())
 }
 
 /**
@@ -62,7 +62,7 @@ async function receive(
           object: staged.object,
           contentType: declaredType(body.contentType),
           at: clock.now(),
-          claim: attempt.claim,
+          began: attempt.began,
           hold,
         },
         alongside,
@@ -71,7 +71,7 @@ async function receive(
     failPoint('receive: after commit')
     return uploaded
   } finally {
-    attempt.end()
+    attempt.received()
   }
 }
 

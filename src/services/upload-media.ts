@@ -44,7 +44,7 @@ export async function expectUpload(
   user: UserId,
   mediaId: MediaId,
 ): Promise<void> {
-  const media = await catalog.find(mediaId)
+  const media = await catalog.find(mediaId, 'unfinished')
   // A deleted one is nobody's any more, and answers like one that never was.
   if (media !== undefined && media.state !== 'deleted') requireOwner(media, user)
   requireReceptive(media, clock.now())

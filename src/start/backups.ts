@@ -15,8 +15,8 @@ import { openIndexOf } from './inspection.ts'
  */
 export function openBackupSource(dataDir: string): BackupSource & { readonly close: () => void } {
   const { dir, storeId } = readDataDirectory(dataDir)
-  const now = openIndexOf(dir, 'read')
-  const moment = openIndexOf(dir, 'read')
+  const now = openIndexOf(dir, 'read', storeId)
+  const moment = openIndexOf(dir, 'read', storeId)
   return {
     dir,
     storeId,

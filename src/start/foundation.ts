@@ -11,6 +11,7 @@ import { type MediaReferences, makeMediaReferences } from '../catalog/media-refe
 import { makeSqliteCatalog } from '../catalog/sqlite-catalog.ts'
 import type { Config } from '../config/config.ts'
 import { type Database, EmptyDatabase, openDatabase } from '../database/database.ts'
+import { ForeignDatabase } from '../database/store-of.ts'
 import type { Clock, Random } from '../domain/clock.ts'
 import { MediaError } from '../domain/errors.ts'
 import type { MediaId } from '../domain/identifiers.ts'
@@ -21,6 +22,7 @@ import { makeRenderFailures, type RenderFailures } from '../services/render-fail
 import { makeSingleFlight, type SingleFlight } from '../services/single-flight.ts'
 import { DataDirectoryError, openDataDirectory } from '../storage/data-directory.ts'
 import { openDiskStore } from '../storage/disk-store.ts'
+import type { Member } from '../storage/layout.ts'
 import type { ObjectStore } from '../storage/object-store.ts'
 import { type Patience, takeOverDataDirectory } from '../storage/serving-lock.ts'
 import { isShardName } from '../storage/shards.ts'
@@ -54,6 +56,11 @@ export interface FoundationOptions extends Surroundings {
   readonly config: Pick<Config, 'dataDir'>
   readonly init: boolean
   readonly role: Role
+  /**
+   * Which of several processes that serve the edge together this is, counted from 1. Such a one takes no lock, and recovers what an
+   * earlier one of the same number left; whoever starts them holds the lock of the edge, and has recovered for all of them before.
+   */
+  readonly member?: number
   /** For a predecessor that is shutting down; without it, nobody is waited for. */
   readonly patience?: Patience
   /** Takes the steps that undo what was opened; they are to be run in reverse. */
@@ -62,13 +69,16 @@ export interface FoundationOptions extends Surroundings {
 
 /** Opens everything durable, and finishes or undoes what a crash interrupted. @throws DataDirectoryError */
 export async function openFoundation(options: FoundationOptions): Promise<OpenedFoundation> {
-  const { config, init, role, onClose, clock, random, log } = options
-  const { dir, isFull } = openDataDirectory(config.dataDir, { init, random, clock })
+  const { config, init, onClose, clock, random, log } = options
+  const role: Member = options.member === undefined ? options.role : `edge.${options.member}`
+  const { dir, storeId, isFull } = openDataDirectory(config.dataDir, { init, random, clock })
   if (isFull) log.warn({ event: 'disk full', dir }, 'the disk is full: media is served, and uploads are refused')
-  const lock = await takeOverDataDirectory(dir, role, options.patience ?? { waitMs: 0 })
-  onClose(() => lock.release())
+  if (options.member === undefined) {
+    const lock = await takeOverDataDirectory(dir, options.role, options.patience ?? { waitMs: 0 })
+    onClose(() => lock.release())
+  }
 
-  const database = openIndex(dir)
+  const database = openIndex({ dir, storeId })
   onClose(() => database.close())
   const catalog = makeSqliteCatalog(database, role)
   const store = await openDiskStore({ dir, ...database, isReferenced: catalog.isReferenced, random, role })
@@ -84,7 +94,7 @@ export async function openFoundation(options: FoundationOptions): Promise<Opened
     catalog,
     references: makeMediaReferences(database.sql),
     store,
-    attempts: makeAttempts(),
+    attempts: makeAttempts({ clock }),
     freeSpace: makeFreeSpace({ clock, look: () => freeBytes(dir) }),
     completions: makeSingleFlight(),
     renderings: makeSingleFlight(),
@@ -123,11 +133,17 @@ async function freeBytes(dir: string): Promise<number> {
  * operator is told which file it is.
  * @throws DataDirectoryError
  */
-function openIndex(dir: string): Database {
+function openIndex({ dir, storeId }: { readonly dir: string; readonly storeId: string }): Database {
   const file = join(dir, 'sluice.db')
   try {
-    return openDatabase(file, { mayBeNew: isNewStore(dir) })
+    return openDatabase(file, { mayBeNew: isNewStore(dir), storeId })
   } catch (cause) {
+    if (cause instanceof ForeignDatabase) {
+      throw new DataDirectoryError(
+        `${file} is not the index of this store: ${cause.message}. Put the right one back, or restore it from a backup.`,
+        { cause },
+      )
+    }
     if (cause instanceof EmptyDatabase) {
       throw new DataDirectoryError(
         `The store in ${dir} has lost its index, ${file}: ${cause.message}. Restore it from a backup; without it nobody knows what ` +

@@ -7,6 +7,7 @@ import { makeMediaReferences } from '../catalog/media-references.ts'
 import { makeForgetThumbnails } from '../catalog/thumbnail-rows.ts'
 import { countBooksAnew } from '../catalog/usage-books.ts'
 import { damageOf, type ExistingDatabase, openExistingDatabase } from '../database/existing-database.ts'
+import { requireStore } from '../database/store-of.ts'
 import type { Clock } from '../domain/clock.ts'
 import type { CheckedStore } from '../services/check-store.ts'
 import type { RepairedStore } from '../services/repair-store.ts'
@@ -37,13 +38,13 @@ export function openInspection(
   dataDir: string,
   { forRepair, clock }: { readonly forRepair: boolean; readonly clock: Clock },
 ): Inspection {
-  const { dir } = readDataDirectory(dataDir)
+  const { dir, storeId } = readDataDirectory(dataDir)
   const lock = lockUnlessServed(dir)
   if (forRepair && lock === undefined) {
     throw new DataDirectoryInUse(`A server is running on ${dir}; stop it before you repair the store.`)
   }
   try {
-    return open(dir, { forRepair, clock, lock })
+    return open({ dir, storeId }, { forRepair, clock, lock })
   } catch (error) {
     lock?.release()
     throw error
@@ -51,14 +52,14 @@ export function openInspection(
 }
 
 function open(
-  dir: string,
+  { dir, storeId }: { readonly dir: string; readonly storeId: string },
   {
     forRepair,
     clock,
     lock,
   }: { readonly forRepair: boolean; readonly clock: Clock; readonly lock: DataDirectoryLock | undefined },
 ): Inspection {
-  const database = openIndexOf(dir, forRepair ? 'write' : 'read')
+  const database = openIndexOf(dir, forRepair ? 'write' : 'read', storeId)
   const { sql, isCurrent } = database
   const survey = makeObjectSurvey({ dir, sql })
   const references = makeMediaReferences(sql)
@@ -90,11 +91,13 @@ function lockUnlessServed(dir: string): DataDirectoryLock | undefined {
   }
 }
 
-/** @throws DatabaseDamaged, DataDirectoryError */
-export function openIndexOf(dir: string, mode: 'read' | 'write'): ExistingDatabase {
+/** @param storeId the store that it has to be the index of @throws DatabaseDamaged, DataDirectoryError */
+export function openIndexOf(dir: string, mode: 'read' | 'write', storeId?: string): ExistingDatabase {
   const file = join(dir, databaseName)
   try {
-    return openExistingDatabase(file, mode)
+    const database = openExistingDatabase(file, mode)
+    if (storeId !== undefined) requireStore(database.sql, storeId)
+    return database
   } catch (cause) {
     const message = `The database ${file} can not be opened: ${(cause as Error).message}`
     throw damageOf(cause) === undefined

@@ -19,7 +19,7 @@ import { type FileSystem, ifThere, systemFileSystem } from './file-system.ts'
 import { batchesOf, joined } from './gather.ts'
 import { createIncomingFile, type IncomingFile } from './incoming-file.ts'
 import { makeKeepsUnderWay } from './keeps-under-way.ts'
-import { makeLayout, type ServingRole } from './layout.ts'
+import { type Member, makeLayout } from './layout.ts'
 import { makeLeavings } from './leavings.ts'
 import { makeMeter } from './meter.ts'
 import type { ObjectStore, StagedObject, StageLimits } from './object-store.ts'
@@ -40,7 +40,7 @@ export interface DiskStoreOptions {
   /** Whether any row points at a key, asked on the same connection. */
   readonly isReferenced: (key: ObjectKey) => boolean
   readonly random: Random
-  readonly role?: ServingRole
+  readonly role?: Member
   readonly fs?: FileSystem
 }
 

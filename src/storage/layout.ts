@@ -16,8 +16,14 @@ import { join } from 'node:path'
 import type { Random } from '../domain/clock.ts'
 import { type ObjectKey, toObjectKey } from '../domain/objects.ts'
 
-/** Which listeners a process serves. Temporary files bear it, because the other process on the same directory recovers its own only. */
+/** Which listeners a process serves. */
 export type ServingRole = 'api' | 'edge' | 'both'
+
+/**
+ * Who a process is among those on one data directory: what it serves, or which of several it is that serve the edge together.
+ * Temporary files bear it, because each process recovers its own only.
+ */
+export type Member = ServingRole | `edge.${number}`
 
 export interface Layout {
   readonly objects: string
@@ -36,7 +42,7 @@ export function makeLayout({
   random,
 }: {
   readonly dir: string
-  readonly role: ServingRole
+  readonly role: Member
   readonly random: Random
 }): Layout {
   const objects = join(dir, 'objects')
@@ -64,16 +70,25 @@ export type IncomingName =
   /** Not made by any Sluice. */
   | { readonly kind: 'odd' }
 
-/** What a name in `incoming/` says to the recovery of a process with this role. */
-export function readIncomingName(name: string, role: ServingRole): IncomingName {
+/** What a name in `incoming/` says to the recovery of this process. */
+export function readIncomingName(name: string, member: Member): IncomingName {
   if (!ourNames.test(name)) return { kind: 'odd' }
   const [kind, owner, , digest] = name.split('-')
   if (kind === 'trash') return { kind }
-  // `both` runs alone, and whoever runs now knows that no `both` runs.
-  if (role !== 'both' && (owner === 'api' || owner === 'edge') && owner !== role) return { kind: 'foreign' }
+  if (!isOwnedBy(member, owner ?? '')) return { kind: 'foreign' }
   const key = toObjectKey(digest ?? '')
   if (kind === 'received' && key !== undefined) return { kind, key }
   return { kind: 'debris', isUpload: kind === 'receiving' }
+}
+
+/**
+ * `both` and `edge` start when nobody else serves what they serve, and before the members of an edge do. A member of an edge starts anew
+ * beside the others, so it has a right to its own only. Whoever runs now knows that no `both` runs.
+ */
+function isOwnedBy(member: Member, owner: string): boolean {
+  if (owner === member || member === 'both') return true
+  if (member === 'edge' && owner.startsWith('edge.')) return true
+  return owner === 'both' && (member === 'api' || member === 'edge')
 }
 
 /** What a name in `incoming/` was made for; undefined when it was not made here. */
@@ -83,4 +98,4 @@ export function purposeOf(name: string): 'receiving' | 'received' | 'healing' | 
 }
 
 const ourNames =
-  /^(?:(?:receiving|healing)-(?:api|edge|both)-[0-9a-f]{32}|received-(?:api|edge|both)-[0-9a-f]{32}-[0-9a-f]{64}|trash-[0-9a-f]{32}|probe-[0-9a-f]{16}(?:-renamed)?)$/
+  /^(?:(?:receiving|healing)-(?:api|edge(?:\.\d+)?|both)-[0-9a-f]{32}|received-(?:api|edge(?:\.\d+)?|both)-[0-9a-f]{32}-[0-9a-f]{64}|trash-[0-9a-f]{32}|probe-[0-9a-f]{16}(?:-renamed)?)$/

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { failPoint } from '../domain/fail-point.ts'
 import type { ObjectKey } from '../domain/objects.ts'
 import { type FileSystem, hasCode } from './file-system.ts'
-import { type Layout, readIncomingName, type ServingRole } from './layout.ts'
+import { type Layout, type Member, readIncomingName } from './layout.ts'
 import type { StoreRecovery } from './object-store.ts'
 import type { Placement } from './placement.ts'
 
@@ -18,7 +18,7 @@ export async function recoverIncoming(
   }: {
     readonly fs: FileSystem
     readonly layout: Layout
-    readonly role: ServingRole
+    readonly role: Member
     readonly placement: Placement
   },
   isReferenced: (key: ObjectKey) => boolean,

@@ -33,9 +33,15 @@ export function mediaCatalogContract(test: TestFn, open: (t: ExecutionContext) =
     return media(name)
   }
 
-  function upload(catalog: MediaCatalog, name: string, bytes: ObjectInfo, at = start + 1000): Promise<Uploaded> {
+  function upload(
+    catalog: MediaCatalog,
+    name: string,
+    bytes: ObjectInfo,
+    at = start + 1000,
+    began = at,
+  ): Promise<Uploaded> {
     return catalog.recordUpload(
-      { mediaId: media(name), object: bytes, contentType: 'image/png', at, claim: nothing, hold: undefined },
+      { mediaId: media(name), object: bytes, contentType: 'image/png', at, began, hold: undefined },
       nothing,
     )
   }
@@ -138,7 +144,7 @@ export function mediaCatalogContract(test: TestFn, open: (t: ExecutionContext) =
         object: object('1'),
         contentType: 'image/png',
         at: start,
-        claim: nothing,
+        began: start,
         hold: undefined,
       },
       () => {
@@ -149,22 +155,35 @@ export function mediaCatalogContract(test: TestFn, open: (t: ExecutionContext) =
     t.like(await catalog.find(media('a')), { state: 'pending' })
   })
 
-  test('an upload that lost its claim records nothing', async t => {
+  test('of several uploads the one that began last wins, in whichever order they end', async t => {
     const catalog = open(t)
     await reserve(catalog, 'a')
-    const claim = () => {
-      throw new MediaError('superseded', 'newer')
+    await upload(catalog, 'a', object('2'), start + 1000, start + 20)
+    await refused(t, upload(catalog, 'a', object('1'), start + 1001, start + 10), 'superseded')
+    t.like(await catalog.find(media('a')), { state: 'uploaded', object: object('2') })
+    await upload(catalog, 'a', object('3'), start + 1002, start + 20)
+    await upload(catalog, 'a', object('4'), start + 1003, start + 30)
+    t.like(await catalog.find(media('a')), { state: 'uploaded', object: object('4') })
+    t.deepEqual(await reaped(catalog), ['2', '3'], 'what was refused never had a row')
+  })
+
+  test('an upload that was recorded before the clock was set back stands in nobody’s way', async t => {
+    const catalog = open(t)
+    await reserve(catalog, 'a')
+    await upload(catalog, 'a', object('1'), expiry - 1, expiry - 2)
+    await upload(catalog, 'a', object('2'), expiry - 62_000, expiry - 62_001)
+    t.like(await catalog.find(media('a')), { state: 'uploaded', object: object('2') })
+  })
+
+  test('where to look first changes nothing about what is found', async t => {
+    const catalog = open(t)
+    await reserve(catalog, 'a')
+    await publish(catalog, 'b', object('1'))
+    for (const expected of ['finished', 'unfinished', undefined] as const) {
+      t.like(await catalog.find(media('a'), expected), { state: 'pending' })
+      t.like(await catalog.find(media('b'), expected), { state: 'ready' })
+      t.is(await catalog.find(media('c'), expected), undefined)
     }
-    const late = {
-      mediaId: media('a'),
-      object: object('1'),
-      contentType: 'image/png',
-      at: start,
-      claim,
-      hold: undefined,
-    }
-    await refused(t, catalog.recordUpload(late, nothing), 'superseded')
-    t.like(await catalog.find(media('a')), { state: 'pending' })
   })
 
   test('an upload that ends after the reservation did is refused', async t => {

@@ -3,6 +3,7 @@
  */
 import type { ExecutionContext, TestFn } from 'ava'
 import fc from 'fast-check'
+import type { Holder } from '../../src/catalog/holds.ts'
 import type { Hold, MediaCatalog } from '../../src/catalog/media-catalog.ts'
 import { type ErrorCode, MediaError } from '../../src/domain/errors.ts'
 import type { UserId } from '../../src/domain/identifiers.ts'
@@ -20,7 +21,7 @@ const nothing = (): void => {}
 
 export interface CatalogWorld {
   /** A process of its own, on the books that all of this world share. */
-  process(holder: 'api' | 'edge' | 'both'): MediaCatalog
+  process(holder: Holder): MediaCatalog
   /** Fails the test when what is kept of a user's usage is not the sum over the rows. */
   audit(t: ExecutionContext): void
 }
@@ -49,7 +50,7 @@ async function reserve(catalog: MediaCatalog, name: string, owner = alice, quota
 }
 
 function record(catalog: MediaCatalog, name: string, bytes: ObjectInfo, held?: Hold): Promise<Uploaded> {
-  const upload = { mediaId: media(name), object: bytes, contentType: 'image/png', at: start, claim: nothing }
+  const upload = { mediaId: media(name), object: bytes, contentType: 'image/png', at: start, began: start }
   return catalog.recordUpload({ ...upload, hold: held }, nothing)
 }
 
@@ -263,6 +264,10 @@ export function quotaContract(test: TestFn, open: (t: ExecutionContext) => Catal
     t.is(await world.process('api').dropLeftHolds(), 1)
     await hold(edge, 'edge', { declaredBytes: 10 })
     t.is(await world.process('api').dropLeftHolds(), 0, 'the edge is alive')
+    await reserve(edge, 'old')
+    await hold(world.process('edge.1'), 'old', { declaredBytes: 10 })
+    t.is(await world.process('edge.2').dropLeftHolds(), 0, 'its neighbour is alive')
+    t.is(await world.process('edge.1').dropLeftHolds(), 1)
     t.is(await world.process('both').dropLeftHolds(), 1)
     t.deepEqual(await edge.usageOf(alice), { bytes: 0, count: 0 })
   })

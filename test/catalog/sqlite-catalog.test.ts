@@ -70,7 +70,7 @@ test('without a quota nobody keeps books; the first one begins them, and they st
     object: object('1', 5),
     contentType: 'a/b',
     at: 1,
-    claim: () => {},
+    began: 0,
     hold: undefined,
   })
   await reserve('a', undefined)

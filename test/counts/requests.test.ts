@@ -111,7 +111,7 @@ function statementsWithin(t: ExecutionContext, { statements }: Counted, bound: n
 const isCommit = (sql: string) => sql === 'COMMIT' || sql === 'END'
 const nothing = {}
 
-test.serial('a cycle of 1 KiB is 27 statements, three commits, and no file', async t => {
+test.serial('a cycle of 1 KiB is 16 statements, three commits, and no file', async t => {
   const { create, put, complete, count } = await stand(t)
   const cost = await count(async () => {
     const { media, upload } = await create()
@@ -119,7 +119,7 @@ test.serial('a cycle of 1 KiB is 27 statements, three commits, and no file', asy
     await complete(media)
   })
   t.is(cost.statements.filter(isCommit).length, 3, 'commits; each is a sync')
-  statementsWithin(t, cost, 27)
+  statementsWithin(t, cost, 16)
   callsWithin(t, cost, nothing)
   t.is(cost.copiedBytes, 0)
 })
@@ -127,9 +127,9 @@ test.serial('a cycle of 1 KiB is 27 statements, three commits, and no file', asy
 test.serial('each request of a cycle has its share of the statements', async t => {
   const { create, put, complete, count } = await stand(t)
   const { media, upload } = await create()
-  statementsWithin(t, await count(create), 5)
-  statementsWithin(t, await count(() => put(upload, Buffer.alloc(KiB, 'small'))), 10)
-  statementsWithin(t, await count(() => complete(media)), 12)
+  statementsWithin(t, await count(create), 3)
+  statementsWithin(t, await count(() => put(upload, Buffer.alloc(KiB, 'small'))), 6)
+  statementsWithin(t, await count(() => complete(media)), 7)
 })
 
 /** Of a PUT into a file: its own, its directory's, and that of all directories when this one is new. */

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import { readdirSync, rmSync, statSync, truncateSync } from 'node:fs'
+import { copyFileSync, readdirSync, rmSync, statSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import test from 'ava'
 import { openLog } from '../../src/commands/log.ts'
 import { ConfigError, parseConfig } from '../../src/config/parse-config.ts'
 import { systemClock, systemRandom } from '../../src/domain/clock.ts'
+import { openInspection } from '../../src/start/inspection.ts'
 import { startSluice } from '../../src/start/start-sluice.ts'
 import { DataDirectoryError } from '../../src/storage/data-directory.ts'
 import { rotateKeys } from '../../src/tokens/keyring.ts'
@@ -73,6 +74,16 @@ test('a store whose index is empty is not taken for an empty store', async t => 
   // The objects tell, too, where only the edge has ever run.
   rmSync(join(sluice.dataDir, 'keys'), { recursive: true })
   await t.throwsAsync(start(), refusal)
+})
+
+test('the index of another store is noticed, by the start and by whoever looks at the store', async t => {
+  const [ours, other] = [await withSluice(t), await withSluice(t)]
+  await Promise.all([ours.running.close(), other.running.close()])
+  copyFileSync(join(other.dataDir, 'sluice.db'), join(ours.dataDir, 'sluice.db'))
+  const refusal = { instanceOf: DataDirectoryError, message: /sluice\.db.*belongs to the store [0-9a-f]{32}/ }
+  await t.throwsAsync(withSluice(t, { SLUICE_DATA_DIR: ours.dataDir }), refusal)
+  t.throws(() => openInspection(ours.dataDir, { forRepair: false, clock: systemClock }), refusal)
+  await t.notThrowsAsync(withSluice(t, { SLUICE_DATA_DIR: other.dataDir }))
 })
 
 test('a reload takes up new keys on the edge, too: what a withdrawn one has signed is refused at once', async t => {

@@ -23,7 +23,7 @@ async function withUpkeep(t: ExecutionContext) {
   const database = openDatabase(join(dir, 'sluice.db'))
   const catalog = makeSqliteCatalog(database)
   const store = await openDiskStore({ dir, ...database, isReferenced: catalog.isReferenced, random: systemRandom })
-  const mediaId: MediaId = newMediaId(systemRandom)
+  const mediaId: MediaId = newMediaId(systemRandom, Date.now())
   const [createdAt, owner] = [clock.now(), '@me:example.com' as UserId]
   await catalog.reserve(
     { mediaId, owner, createdAt, frozen: false, unusedExpiresAt: createdAt + lifetime },

@@ -391,6 +391,26 @@ test('recovery of one process leaves the uploads of the other one alone', async 
   t.deepEqual(edge.incoming(), [])
 })
 
+test('of several processes at one edge each recovers its own, and the one that starts them recovers all', async t => {
+  const first = await openDiskWorld(t, { role: 'edge.1' })
+  const second = await first.reopen({ role: 'edge.2' })
+  const receive = async (world: DiskWorld) => world.store.stage(content, { maxBytes })
+  await receive(first)
+  await receive(second)
+  const abandoned = async (role: 'edge.1' | 'edge.2' | 'edge' | 'api' | 'both') => {
+    const { store } = await first.reopen({ role })
+    return (await store.recover(() => false)).abandonedUploads
+  }
+  t.is(await abandoned('api'), 0)
+  t.is(await abandoned('edge.2'), 1)
+  t.is(await abandoned('edge.2'), 0)
+  await receive(second)
+  t.is(await abandoned('edge'), 2)
+  await receive(first)
+  t.is(await abandoned('both'), 1)
+  t.deepEqual(first.incoming(), [])
+})
+
 test('what can not be taken back because the database is gone is left for recovery to find', async t => {
   const world = await openDiskWorld(t)
   const staged = await world.store.stage(content, { maxBytes })

@@ -82,7 +82,7 @@ export async function withFailingDisk(
     log,
     catalog,
     store,
-    attempts: makeAttempts(),
+    attempts: makeAttempts({ clock }),
     freeSpace: makeFreeSpace({ clock, look: async () => Number.MAX_SAFE_INTEGER }),
     completions: makeSingleFlight(),
     renderings: makeSingleFlight(),
