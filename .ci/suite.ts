@@ -88,7 +88,7 @@ interface Settled extends Outcome {
 async function settle(suite: Suite, first: Outcome): Promise<Settled> {
   const failures = first.results.filter(({ isOk }) => !isOk)
   if (first.status === 0 || suite.again === undefined) return { ...first, repeated: [] }
-  const files = new Set(failures.map(({ file }) => file))
+  const files = filesOf(failures)
   console.log(
     failures.length === 0 ? lastLines(first.output, 40) : failures.map(({ text }) => lastLines(text, 60)).join('\n'),
   )
@@ -103,12 +103,22 @@ async function settle(suite: Suite, first: Outcome): Promise<Settled> {
     }
   }
   const second = await run(suite, [...suite.again, ...[...files].filter(file => file !== undefined)])
-  const others = first.results.filter(({ file }) => !files.has(file))
-  const stillFailing = new Set(second.results.filter(({ isOk }) => !isOk).map(({ title }) => title))
+  const others = first.results.filter(({ isOk, file }) => isOk && !files.has(file))
+  const stillFailing = second.results.filter(({ isOk }) => !isOk)
+  // A file that runs alone has no name before its titles.
+  const failsAgain = (title: string) =>
+    stillFailing.some(again => title === again.title || title.endsWith(` › ${again.title}`))
   const repeated = failures
-    .filter(({ title }) => second.status === 0 || !stillFailing.has(title))
+    .filter(({ title }) => !failsAgain(title))
     .map(({ title }) => `=== ${name} FAILED AT FIRST, passed at the second attempt: ${title}`)
   return { ...second, results: [...others, ...second.results], repeated }
+}
+
+/** An error that no test has caught has no file, but ends the process of the file that is named next. */
+function filesOf(failures: readonly Result[]): ReadonlySet<string | undefined> {
+  const isExplained = failures.some(({ title, file }) => file !== undefined && title.includes('exited with'))
+  const files = failures.map(({ file }) => file)
+  return new Set(isExplained ? files.filter(file => file !== undefined) : files)
 }
 
 async function run(suite: Suite, [program = '', ...args]: readonly string[]): Promise<Outcome> {
