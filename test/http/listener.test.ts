@@ -332,11 +332,12 @@ test('a stalled body fails the stream, is answered with 408, and the connection 
 })
 
 test('a body that comes slowly but steadily is not cut', async t => {
-  const { port } = await webApp(t, upload, { idleTimeout: 250 })
+  // Longer than any machine stops for, and shorter than all of it takes.
+  const { port } = await webApp(t, upload, { idleTimeout: 5000 })
   const socket = rawClient(t, port)
   socket.write('PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\nConnection: close\r\n\r\n')
   for (let sent = 0; sent < 10; sent += 1) {
-    await delay(40)
+    await delay(600)
     socket.write('x')
   }
   t.is(parseAnswer(await text(socket)).body, '{"size":10}')
@@ -364,12 +365,12 @@ test('a client that can not send because we do not read is not silent', async t 
     async ctx => {
       let received = 0
       for await (const chunk of openBody(ctx, { maxBytes: size }).stream as AsyncIterable<Buffer>) {
-        if (received === 0) await delay(400)
+        if (received === 0) await delay(6000)
         received += chunk.length
       }
       ctx.body = { received }
     },
-    { idleTimeout: 150 },
+    { idleTimeout: 5000 },
   )
   const socket = rawClient(t, port)
   socket.write(`PUT / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: ${size}\r\n\r\n`)

@@ -432,9 +432,10 @@ test('an answer that trickles is never cut, however long it takes in all', async
       if (left > 0) return
       clearInterval(dripping)
       response.end()
-    }, 100)
+    }, 600)
   })
-  const app = await gateway(t, url, { idleTimeout: 900 })
+  // Longer than any machine stops for, and shorter than all of it takes.
+  const app = await gateway(t, url, { idleTimeout: 5000 })
   t.is(await (await fetch(`${app.url}/_matrix/x`)).text(), 'x'.repeat(12))
 })
 

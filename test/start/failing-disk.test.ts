@@ -234,8 +234,14 @@ test('what upkeep can not remove today it removes when the disk works again', as
 })
 
 test('a disk that is slow keeps a client waiting, and no more: it is not blamed for a silence that is ours', async t => {
-  const disk = await withFailingDisk(t, { SLUICE_LIMITS__IDLE_TIMEOUT: '50ms' })
-  disk.breakDisk(call => (call.name.endsWith('Sync') ? undefined : new Promise(resolve => setTimeout(resolve, 120))))
+  const disk = await withFailingDisk(t, { SLUICE_LIMITS__IDLE_TIMEOUT: '5s' })
+  let slowest = 6000
+  disk.breakDisk(call => {
+    if (call.name.endsWith('Sync')) return undefined
+    const delay = call.name === 'writev' ? slowest : 20
+    if (call.name === 'writev') slowest = 20
+    return new Promise(resolve => setTimeout(resolve, delay))
+  })
   const bytes = fresh(700_000)
   const media = await disk.client.publish(bytes, 'application/x-sluice')
   t.true((await disk.client.download(media)).equals(bytes))
