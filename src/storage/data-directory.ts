@@ -194,12 +194,14 @@ function requireSubdirectories(dir: string): void {
 /** Milliseconds after which a file that lives for one moment of a start is not that of another process, which starts just now. */
 const sweepAfter = 60_000
 
-/** What starts left behind that were killed: second names of the identity, and probes among the objects, where no recovery looks. */
+/** What starts left behind that were killed: second names of the identity, and probes, which no recovery touches. */
 function sweep(dir: string, clock: Clock): void {
-  const objects = join(dir, 'objects')
+  const [objects, incoming] = [join(dir, 'objects'), join(dir, 'incoming')]
   const passing = [
     ...(namesIn(dir) ?? []).filter(name => name.startsWith(`${identityFile}.new-`)).map(name => join(dir, name)),
-    ...(namesIn(objects) ?? []).filter(name => name.startsWith(probePrefix)).map(name => join(objects, name)),
+    ...[objects, incoming].flatMap(place =>
+      (namesIn(place) ?? []).filter(name => name.startsWith(probePrefix)).map(name => join(place, name)),
+    ),
   ]
   for (const path of passing) {
     const stats = statSync(path, { throwIfNoEntry: false })

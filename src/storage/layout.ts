@@ -75,6 +75,8 @@ export function readIncomingName(name: string, member: Member): IncomingName {
   if (!ourNames.test(name)) return { kind: 'odd' }
   const [kind, owner, , digest] = name.split('-')
   if (kind === 'trash') return { kind }
+  // Of a process that is just starting. The next start sweeps what a dead one left, when it is old enough to be nobody's.
+  if (kind === 'probe') return { kind: 'foreign' }
   if (!isOwnedBy(member, owner ?? '')) return { kind: 'foreign' }
   const key = toObjectKey(digest ?? '')
   if (kind === 'received' && key !== undefined) return { kind, key }

@@ -99,8 +99,16 @@ test('what a killed start left for a moment is swept, but not what another one m
     utimesSync(path, (now - age) / 1000, (now - age) / 1000)
     return path
   }
-  const old = [left('sluice-store.json.new-1', 70_000), left('objects/probe-1', 70_000)]
-  const young = [left('sluice-store.json.new-2', 50_000), left('objects/probe-2', 50_000)]
+  const old = [
+    left('sluice-store.json.new-1', 70_000),
+    left('objects/probe-1', 70_000),
+    left('incoming/probe-1', 70_000),
+  ]
+  const young = [
+    left('sluice-store.json.new-2', 50_000),
+    left('objects/probe-2', 50_000),
+    left('incoming/probe-2', 50_000),
+  ]
   open(dir, false)
   t.deepEqual(old.filter(existsSync), [])
   t.deepEqual(young.filter(existsSync), young)

@@ -411,6 +411,15 @@ test('of several processes at one edge each recovers its own, and the one that s
   t.deepEqual(first.incoming(), [])
 })
 
+test('recovery leaves alone what another process tries the volume out with at this very moment', async t => {
+  const world = await openDiskWorld(t, { role: 'edge' })
+  const probe = `probe-${'0'.repeat(16)}`
+  writeFileSync(join(world.dir, 'incoming', probe), '')
+  for (const role of ['api', 'edge', 'edge.1', 'both'] as const)
+    await (await world.reopen({ role })).store.recover(() => false)
+  t.deepEqual(world.incoming(), [probe])
+})
+
 test('what can not be taken back because the database is gone is left for recovery to find', async t => {
   const world = await openDiskWorld(t)
   const staged = await world.store.stage(content, { maxBytes })
