@@ -1,9 +1,12 @@
 /** Everything at once, as on a busy evening: small cycles, downloads, a large upload after another, and pictures being completed. */
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Entry } from '../contest.ts'
 import type { Figures } from '../figures.ts'
 import { runLoad } from '../load/client.ts'
-import { startSluice } from '../peers/sluice.ts'
+import type { Plan, Step } from '../load/plan.ts'
+import { type SluiceServer, startSluice } from '../peers/sluice.ts'
 import { percentile } from '../statistics.ts'
 import type { Bench, Build } from './bench.ts'
 import { MiB, makeBodies } from './bodies.ts'
@@ -17,11 +20,14 @@ export interface MixedSettings {
 
 export async function mixed({ clients }: MixedSettings, bench: Bench): Promise<readonly Entry[]> {
   const seconds = bench.quick ? 2 : 10
-  const bodies = makeBodies(join(bench.dir, 'bodies'), { bytes: 64 * MiB, count: 1 })
+  const bodies = makeBodies(join(bench.dir, 'bodies'), { bytes: largeBytes, count: 2 })
   const picture = await makePicture('JPEG 12 Mpx')
   const task = { clients, seconds, bodies, picture }
   return bench.builds.map((build): Entry => ({ name: build.name, run: ({ dir }) => everything(dir, build, task) }))
 }
+
+/** One of them is uploaded again and again, from the other ranges are read. */
+const largeBytes = 64 * MiB
 
 interface Task extends MixedSettings {
   readonly seconds: number
@@ -32,72 +38,37 @@ interface Task extends MixedSettings {
 async function everything(dir: string, build: Build, { clients, seconds, bodies, picture }: Task): Promise<Figures> {
   const sluice = await startSluice({ dir, build: build.dir })
   try {
-    const headers = { Authorization: sluice.authorization }
-    const shown = await createMedia(sluice)
-    await putMedia(sluice, shown, Buffer.alloc(16 * 1024, 7), 'application/octet-stream')
-    await completeMedia(sluice, shown)
-    const large = await createMany(sluice, seconds * 20)
+    const small = await publish(sluice, Buffer.alloc(16 * 1024, 7))
+    const large = await publish(sluice, await readFile(bodies.pattern.replace('{c}', '1')))
+    const uploads = (await createMany(sluice, seconds * 20)).map(({ upload }) => upload)
+    const [uploaded = ''] = bodies.digests
     const until = performance.now() + seconds * 1000
     await sluice.look()
 
-    const pictures: number[] = []
-    async function completePictures(): Promise<void> {
-      for (let number = 0; performance.now() < until; number += 1) {
-        const created = await createMedia(sluice)
-        await putMedia(sluice, created, another(picture, number), 'image/jpeg')
-        const from = performance.now()
-        await completeMedia(sluice, created)
-        pictures.push(performance.now() - from)
-      }
-    }
-    const health: number[] = []
-    async function askForHealth(): Promise<void> {
-      while (performance.now() < until) {
-        const from = performance.now()
-        await answerOf(`http://127.0.0.1:${sluice.api}/health`)
-        health.push(performance.now() - from)
-        await new Promise(resolve => setTimeout(resolve, 10))
-      }
-    }
-    const common = { warmup: 0, seconds }
-    const [cycles, downloads, uploads] = await Promise.all([
-      runLoad(
-        {
-          ...common,
-          ports: [sluice.api, sluice.edge],
-          clients,
-          steps: cycleSteps(sluice.authorization, { unique: 16 * 1024 }),
-        },
-        join(dir, 'cycles'),
-      ),
-      runLoad(
-        {
-          ...common,
-          ports: [sluice.api],
-          clients,
-          steps: [{ method: 'GET', port: 0, target: downloadPath(shown.media), headers }],
-        },
-        join(dir, 'downloads'),
-      ),
-      runLoad(
-        {
-          ...common,
-          ports: [sluice.edge],
-          clients: 1,
-          targets: large.map(({ upload }) => upload),
-          unlink: bodies.digests.map(key => join(sluice.dataDir, 'objects', key.slice(0, 2), key)),
-          steps: [{ method: 'PUT', port: 0, target: '{line}', body: { file: bodies.pattern } }],
-        },
-        join(dir, 'uploads'),
-      ),
-      completePictures(),
-      askForHealth(),
+    const headers = { Authorization: sluice.authorization }
+    const get = (media: string): Step => ({ method: 'GET', port: 0, target: downloadPath(media), headers })
+    const load = (name: string, plan: Pick<Plan, 'clients' | 'steps' | 'targets' | 'unlink'>) =>
+      runLoad({ ports: [sluice.api, sluice.edge], warmup: 0, seconds, ...plan }, join(dir, name))
+    const [cycles, downloads, ranges, puts, pictures, health] = await Promise.all([
+      load('cycles', { clients, steps: cycleSteps(sluice.authorization, { unique: 16 * 1024 }) }),
+      load('downloads', { clients, steps: [get(small)] }),
+      load('ranges', { clients: 1, steps: [{ ...get(large), range: { length: MiB, of: largeBytes } }] }),
+      load('uploads', {
+        clients: 1,
+        targets: uploads,
+        unlink: [join(sluice.dataDir, 'objects', uploaded.slice(0, 2), uploaded)],
+        steps: [{ method: 'PUT', port: 1, target: '{line}', body: { file: bodies.pattern } }],
+      }),
+      completePictures(sluice, picture, until),
+      askForHealth(sluice, until),
     ])
     const { loop } = await sluice.look()
     return {
+      createP99Ms: cycles.steps[0]?.p99Ms ?? Number.NaN,
       cycleP99Ms: cycles.cycle.p99Ms,
       downloadP99Ms: downloads.cycle.p99Ms,
-      putP99Ms: uploads.cycle.p99Ms,
+      rangeP99Ms: ranges.cycle.p99Ms,
+      putP99Ms: puts.cycle.p99Ms,
       completeP99Ms: percentile(pictures, 0.99),
       healthP99Ms: percentile(health, 0.99),
       loopP99Ms: loop.p99Ms,
@@ -105,4 +76,36 @@ async function everything(dir: string, build: Build, { clients, seconds, bodies,
   } finally {
     await sluice.stop()
   }
+}
+
+async function publish(sluice: SluiceServer, bytes: Buffer): Promise<string> {
+  const created = await createMedia(sluice)
+  await putMedia(sluice, created, bytes, 'application/octet-stream')
+  await completeMedia(sluice, created)
+  return created.media
+}
+
+/** One after another. @returns milliseconds of each complete */
+async function completePictures(sluice: SluiceServer, picture: Buffer, until: number): Promise<number[]> {
+  const taken: number[] = []
+  for (let number = 0; performance.now() < until; number += 1) {
+    const created = await createMedia(sluice)
+    await putMedia(sluice, created, another(picture, number), 'image/jpeg')
+    const from = performance.now()
+    await completeMedia(sluice, created)
+    taken.push(performance.now() - from)
+  }
+  return taken
+}
+
+/** @returns milliseconds of each answer */
+async function askForHealth({ api }: SluiceServer, until: number): Promise<number[]> {
+  const taken: number[] = []
+  while (performance.now() < until) {
+    const from = performance.now()
+    await answerOf(`http://127.0.0.1:${api}/health`)
+    taken.push(performance.now() - from)
+    await sleep(10)
+  }
+  return taken
 }

@@ -63,6 +63,8 @@ export function writePlan(plan: Plan, dir: string): string {
   ]
   const file = join(dir, 'plan')
   writeFileSync(file, `${lines.join('\n')}\n`)
+  // For the client in Node.
+  writeFileSync(`${file}.json`, JSON.stringify(plan))
   return file
 }
 
