@@ -16,6 +16,7 @@ const pageElements: ReadonlySet<string> = new Set([
 
 /** @param head the first bytes of the content */
 export function sniffMarkup(head: Uint8Array): Detection | undefined {
+  if (!mayBeginMarkup(decode(head.subarray(0, firstLook)).trimStart())) return undefined
   const text = decode(head.subarray(0, reach)).trimStart()
   if (/^#![ \t]*\//.test(text)) return certain('text/x-shellscript')
   if (!text.startsWith('<')) return undefined
@@ -29,6 +30,17 @@ export function sniffMarkup(head: Uint8Array): Detection | undefined {
   if (element !== undefined && pageElements.has(element)) return certain('text/html')
   // A browser would take a lone comment for a page. So may it be, but Markdown begins like that as well.
   return text.startsWith('<!--') ? { contentType: 'text/html', isCertain: false } : undefined
+}
+
+/** Bytes; even, for the encodings that take two for each character. */
+const firstLook = 64
+
+/**
+ * Most uploads are no text at all, and to decode 16 KiB of a photograph as if it were costs more than everything else that complete does.
+ * The last character of what was looked at may be half of one, and what is white so far may go on to be.
+ */
+function mayBeginMarkup(start: string): boolean {
+  return start.length <= 1 || start.startsWith('<') || start.startsWith('#!')
 }
 
 function certain(contentType: string): Detection {

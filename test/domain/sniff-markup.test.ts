@@ -125,3 +125,16 @@ test('no bytes confuse it', t => {
   fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), bytes => sniffMarkup(bytes)?.contentType !== ''))
   t.pass()
 })
+
+test('a page is found behind any amount of white space of any width, in each encoding', t => {
+  const white = fc.array(fc.constantFrom(' ', '\n', '\u00a0', '\u2003', '\u3000'), { maxLength: 200 })
+  fc.assert(
+    fc.property(white, spaces => {
+      const page = `${spaces.join('')}<html>`
+      t.is(sniff(page), 'text/html')
+      const utf16 = Buffer.from(`\ufeff${page}`, 'utf16le')
+      t.is(sniffMarkup(utf16)?.contentType, 'text/html')
+      t.is(sniffMarkup(utf16.swap16())?.contentType, 'text/html')
+    }),
+  )
+})
