@@ -1,17 +1,17 @@
 /** The five standard thumbnails of a picture, as the service makes them, without store, catalog or network. */
-import { parseConfig } from '../../src/config/parse-config.ts'
 import { type ObjectInfo, objectKey } from '../../src/domain/objects.ts'
 import { standardThumbnails } from '../../src/domain/thumbnails.ts'
 import { makeGate } from '../../src/services/gate.ts'
 import { makeRenderer } from '../../src/services/render-thumbnails.ts'
-import { streamBytes } from '../../src/storage/byte-stream.ts'
+
+/** The defaults. Not asked of the configuration, whose parsers take longer to load than the thumbnails to make. */
+const thumbnails = { maxPixels: 32_000_000, timeout: 20_000, concurrency: 2, quality: 80 }
 
 /** @throws unless there are five */
 export function makeThumbnailSet(): (picture: Buffer) => Promise<void> {
-  const { thumbnails } = parseConfig({ yaml: '', env: {}, cwd: '/' })
   let current: Buffer = Buffer.alloc(0)
   const render = makeRenderer({
-    store: { get: async () => streamBytes(current) },
+    store: { read: async () => current },
     config: { thumbnails },
     decoding: makeGate(thumbnails.concurrency),
   })

@@ -20,7 +20,7 @@ export interface MediaFacts {
 }
 
 export interface InspectionNeeds {
-  readonly store: Pick<ObjectStore, 'get'>
+  readonly store: Pick<ObjectStore, 'read'>
   readonly config: { readonly thumbnails: Pick<Config['thumbnails'], 'timeout'> }
   readonly decoding: Gate
 }

@@ -49,12 +49,13 @@ export async function stageThumbnails(
   { store }: Pick<Sluice, 'store'>,
   rendered: readonly RenderedThumbnail[],
 ): Promise<PreparedThumbnails> {
-  const staged: StagedObject[] = []
-  try {
-    for (const { bytes } of rendered) staged.push(await store.stage(bytes, { maxBytes: bytes.length }))
-  } catch (error) {
+  // All at once: each of the larger ones waits for the disk.
+  const outcomes = await Promise.allSettled(rendered.map(({ bytes }) => store.stage(bytes, { maxBytes: bytes.length })))
+  const staged = outcomes.flatMap(outcome => (outcome.status === 'fulfilled' ? [outcome.value] : []))
+  const failure = outcomes.find(outcome => outcome.status === 'rejected')
+  if (failure !== undefined) {
     await store.discard(staged)
-    throw error
+    throw failure.reason
   }
   const thumbnails = rendered.flatMap(({ spec, actual, contentType }, index) => {
     const object = staged[index]?.object

@@ -3,19 +3,18 @@
  */
 import { refuse } from '../domain/errors.ts'
 import type { ObjectInfo } from '../domain/objects.ts'
-import { readAll } from '../storage/byte-stream.ts'
 import type { ObjectStore } from '../storage/object-store.ts'
 
 /**
  * The first bytes of an object, at most `maxBytes`.
- * @throws MediaError `storage_failed` when the store has lost the object; the stream's own error if it breaks
+ * @throws MediaError `storage_failed` when the store has lost the object
  */
 export async function readBeginning(
-  { store }: { readonly store: Pick<ObjectStore, 'get'> },
+  { store }: { readonly store: Pick<ObjectStore, 'read'> },
   { key, size }: ObjectInfo,
   maxBytes: number,
 ): Promise<Buffer> {
   if (size === 0) return Buffer.alloc(0)
-  const stream = await (size <= maxBytes ? store.get(key) : store.get(key, { start: 0, end: maxBytes - 1 }))
-  return stream === undefined ? refuse('storage_failed', 'This content is missing on the server') : readAll(stream)
+  const bytes = await store.read(key, { start: 0, end: Math.min(size, maxBytes) - 1 })
+  return bytes ?? refuse('storage_failed', 'This content is missing on the server')
 }

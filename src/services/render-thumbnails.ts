@@ -37,7 +37,7 @@ export type RenderThumbnails = (
 ) => Promise<Rendering>
 
 export interface RendererNeeds {
-  readonly store: Pick<ObjectStore, 'get'>
+  readonly store: Pick<ObjectStore, 'read'>
   readonly config: { readonly thumbnails: Config['thumbnails'] }
   /** Pictures take memory, and a thread of the pool that files need too; all who decode share this gate. */
   readonly decoding: Gate

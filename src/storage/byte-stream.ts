@@ -1,8 +1,8 @@
 /**
- * Streams from and into memory, and the one rule for ranges.
+ * Streams from memory, and the one rule for ranges.
  */
 import { Readable } from 'node:stream'
-import { MediaError, refuse } from '../domain/errors.ts'
+import { refuse } from '../domain/errors.ts'
 import type { ByteRange } from '../domain/objects.ts'
 
 /**
@@ -24,23 +24,6 @@ export function partOf(bytes: Uint8Array, range: ByteRange | undefined): Uint8Ar
   if (range === undefined) return bytes
   requireRange(range, bytes.byteLength)
   return bytes.subarray(range.start, range.end + 1)
-}
-
-/**
- * All the bytes of a stream. Node's own consumers go through a Blob, which for a small object costs more than everything else about it.
- * @throws the stream's own error, or MediaError `storage_failed` when it is destroyed before its end
- */
-export function readAll(stream: Readable): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = []
-    stream
-      .on('data', chunk => chunks.push(chunk))
-      .once('end', () => resolve(chunks[0] !== undefined && chunks.length === 1 ? chunks[0] : Buffer.concat(chunks)))
-      .once('error', reject)
-      .once('close', () => {
-        if (!stream.readableEnded) reject(new MediaError('storage_failed', 'The content could not be read to its end'))
-      })
-  })
 }
 
 /**

@@ -23,7 +23,7 @@ export function makeDiskReads({
   readonly fs: FileSystem
   readonly layout: Layout
   readonly small: SmallObjects
-}): Pick<ObjectStore, 'head' | 'get' | 'pour' | 'fileOf'> {
+}): Pick<ObjectStore, 'head' | 'get' | 'pour' | 'read' | 'fileOf'> {
   const pourFile = makePourFile(fs)
   const shareFile = makeShareFile(fs, layout)
 
@@ -73,6 +73,28 @@ export function makeDiskReads({
     return present
   }
 
+  async function read(key: ObjectKey, range: ByteRange): Promise<Buffer | undefined> {
+    const bytes = small.read(key)
+    if (bytes !== undefined) {
+      requireRange(range, bytes.length)
+      return bytes.subarray(range.start, range.end + 1)
+    }
+    const fd = await ifThere(fs.open(layout.pathOf(key), 'r'))
+    if (fd === undefined) return undefined
+    try {
+      const { start, end } = await presentRange(fd, range)
+      const whole = Buffer.allocUnsafeSlow(end + 1 - start)
+      for (let filled = 0; filled < whole.length; ) {
+        const taken = await fs.read(fd, whole.subarray(filled), start + filled)
+        if (taken === 0) requireRange(range, 0)
+        filled += taken
+      }
+      return whole
+    } finally {
+      await fs.close(fd).catch(() => {})
+    }
+  }
+
   async function fileOf({ key, size }: ObjectInfo): Promise<string | undefined> {
     if (size <= smallObjectLimit && small.sizeOf(key) !== undefined) return undefined
     const file = await ifThere(shareFile(key))
@@ -85,6 +107,7 @@ export function makeDiskReads({
     get: (key, range) => onDisk(get(key, range)),
     // Not all of it is work of the disk.
     pour,
+    read: (key, range) => onDisk(read(key, range)),
     fileOf: object => onDisk(fileOf(object)),
   }
 }

@@ -75,6 +75,11 @@ export function openMemoryStore({ isReferenced }: { readonly isReferenced: (key:
       return true
     },
 
+    async read(key, range) {
+      const bytes = objects.get(key)
+      return bytes === undefined ? undefined : Buffer.from(partOf(bytes, range))
+    },
+
     fileOf: async () => undefined,
 
     removal: key => () => {

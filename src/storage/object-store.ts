@@ -68,6 +68,12 @@ export interface ObjectStore {
   pour(key: ObjectKey, range: ByteRange | undefined, take: TakePiece): Promise<boolean>
 
   /**
+   * All of an object, or a part of it, in memory of its own; undefined when the store does not have it.
+   * @throws MediaError `storage_failed`, also when the object ends before the range does: it has lost bytes
+   */
+  read(key: ObjectKey, range: ByteRange): Promise<Buffer | undefined>
+
+  /**
    * Where the object lies as a file that the group of the store may read: a path of plain characters below `objects/`. undefined when
    * it does not lie in a file of its own, or others can not be let in.
    * @throws MediaError `storage_failed` when the file is missing or has another size

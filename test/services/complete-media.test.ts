@@ -32,7 +32,7 @@ test('whoever keeps replacing the content while it is completed is told to come 
     catalog: { find: async () => uploaded },
     completions: (_id: MediaId, work: () => Promise<unknown>) => work(),
     store: {
-      get: one.store.get,
+      read: one.store.read,
       head: async () => one.object,
       keep: async () => {
         rounds += 1

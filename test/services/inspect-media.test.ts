@@ -101,11 +101,11 @@ test('reading a header has a deadline and a turn, and without it there are no me
   const webp = Buffer.concat([Buffer.from('RIFF\xff\xff\xff\0WEBPVP8 ', 'latin1'), Buffer.alloc(300_000)])
   const stuck = { ...inspected(webp), decoding: makeGate(1), config: { thumbnails: { timeout: 500 } } }
   let reads = 0
-  const get: typeof stuck.store.get = (key, range) => {
+  const read: typeof stuck.store.read = (key, range) => {
     reads += 1
-    return reads === 1 ? stuck.store.get(key, range) : never.promise
+    return reads === 1 ? stuck.store.read(key, range) : never.promise
   }
-  const facts = await inspectMedia({ ...stuck, store: { get } }, stuck.object)
+  const facts = await inspectMedia({ ...stuck, store: { read } }, stuck.object)
   t.is(facts.detected?.contentType, 'image/webp')
   t.is(facts.picture, undefined)
   t.is(reads, 2)
@@ -185,6 +185,6 @@ test('there are no facts about nothing', async t => {
 
 test('an object that the store has lost is an error, not a fact', async t => {
   const one = inspected(Buffer.alloc(10))
-  const store = { get: async () => undefined }
+  const store = { read: async () => undefined }
   await t.throwsAsync(inspectMedia({ ...one, store }, one.object), { message: 'This content is missing on the server' })
 })

@@ -364,8 +364,8 @@ test('a store that fails is a result as well', async t => {
   const broken = async (): Promise<never> => {
     throw new Error('no disk')
   }
-  for (const get of [async () => undefined, broken]) {
-    const render = makeRenderer({ ...one, store: { get }, config: { thumbnails: settings } })
+  for (const read of [async () => undefined, broken]) {
+    const render = makeRenderer({ ...one, store: { read }, config: { thumbnails: settings } })
     t.like(await render(one.object, standardThumbnails), { outcome: 'failed', reason: 'unreadable' })
   }
 })

@@ -423,6 +423,23 @@ export function testObjectStore(open: (t: ExecutionContext) => Promise<StoreWorl
       t.false(await world.store.pour(keyOf(Buffer.from('nobody stored this')), undefined, never))
     })
 
+    test(`contract: ${size} bytes, or a part of them, are read into memory of their own`, async t => {
+      const world = await open(t)
+      const bytes = bytesOf(size)
+      const key = await store(world, bytes)
+      for (const range of [
+        { start: 0, end: size - 1 },
+        { start: 3, end: size - 2 },
+      ]) {
+        const found = await world.store.read(key, range)
+        t.true(isEqual(found, bytes.subarray(range.start, range.end + 1)))
+        found?.fill(0)
+      }
+      t.true(isEqual(await world.store.read(key, { start: 0, end: size - 1 }), bytes))
+      await throwsMediaError(t, 'storage_failed', world.store.read(key, { start: 0, end: size }))
+      t.is(await world.store.read(keyOf(Buffer.from('nobody stored this')), { start: 0, end: 1 }), undefined)
+    })
+
     test(`contract: what the taker of ${size} bytes throws is what the pouring throws`, async t => {
       const world = await open(t)
       const key = await store(world, bytesOf(size))

@@ -1,28 +1,27 @@
 /**
  * A store with a single object in it, which remembers what was read, and a gate.
  */
-import { Readable } from 'node:stream'
 import { type ByteRange, type ObjectInfo, objectKey } from '../../src/domain/objects.ts'
 import { type Gate, makeGate } from '../../src/services/gate.ts'
 import type { ObjectStore } from '../../src/storage/object-store.ts'
 
 export interface OneObject {
   readonly object: ObjectInfo
-  readonly store: Pick<ObjectStore, 'get'>
+  readonly store: Pick<ObjectStore, 'read'>
   readonly decoding: Gate
-  /** The ranges asked for; undefined for the whole. */
-  readonly reads: readonly (ByteRange | undefined)[]
+  /** The ranges asked for. */
+  readonly reads: readonly ByteRange[]
 }
 
 /** @param size if the object is to look larger than its bytes */
 export function oneObject(bytes: Uint8Array, size = bytes.length): OneObject {
-  const reads: (ByteRange | undefined)[] = []
+  const reads: ByteRange[] = []
   return {
     object: { key: objectKey(new Uint8Array(32)), size },
     store: {
-      get: async (_key, range) => {
+      read: async (_key, range) => {
         reads.push(range)
-        return Readable.from([range === undefined ? bytes : bytes.subarray(range.start, range.end + 1)])
+        return Buffer.from(bytes.subarray(range.start, range.end + 1))
       },
     },
     decoding: makeGate(2),
