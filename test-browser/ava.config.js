@@ -4,5 +4,5 @@ export default {
   extensions: { ts: 'module' },
   serial: true,
   concurrency: 1,
-  timeout: '120s',
+  timeout: '5m',
 }

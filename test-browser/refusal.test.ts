@@ -132,7 +132,7 @@ test('a picture that is a web page is refused with the reason of the server', as
 })
 
 test('who uploads too fast is told how long to wait, and need not do anything else', async t => {
-  const server = await startServer(t, { SLUICE_LIMITS__CREATE_PER_SECOND: '0.5', SLUICE_LIMITS__CREATE_BURST: '1' })
+  const server = await startServer(t, { SLUICE_LIMITS__CREATE_PER_SECOND: '0.1', SLUICE_LIMITS__CREATE_BURST: '1' })
   const { page, screenshot } = await openPage(t, browser, server, { fragment: `token=${server.token}` })
   const refused = page.waitForResponse(response => response.status() === 429)
   const files = ['one.txt', 'two.txt'].map(name => ({ name, mimeType: 'text/plain', buffer: Buffer.from(name) }))

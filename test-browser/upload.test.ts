@@ -50,11 +50,11 @@ test('a photograph goes from the page to the edge, and its thumbnail and address
   await screenshot('start')
 
   const bytes = readFileSync(photo)
-  await slowUploadsTo(Math.ceil(bytes.length / 2))
+  await slowUploadsTo(Math.ceil(bytes.length / 8))
   await page.setInputFiles('#files', { name: 'photo.jpg', mimeType: 'image/jpeg', buffer: bytes })
   const item = upload(page, 'photo.jpg')
   const seen = new Set<number>()
-  const deadline = Date.now() + 60_000
+  const deadline = Date.now() + 120_000
   while (!(await item.locator('.uri').isVisible())) {
     if (Date.now() > deadline) throw new Error(`still not done: ${await item.innerText()}`)
     const value = await item.locator('progress').evaluate(progress => progress.value as number)
@@ -113,7 +113,7 @@ test('an upload that was cancelled half-way goes on to the same URL', async t =>
   const path = join(tempDir(t), 'film.bin')
   writeFileSync(path, bytes)
 
-  await slowUploadsTo(MiB)
+  await slowUploadsTo(MiB / 3)
   await page.setInputFiles('#files', path)
   const item = upload(page, 'film.bin')
   await item.locator('.amount', { hasText: /^[1-7]\.\d MiB of 8\.0 MiB/ }).waitFor()

@@ -3,5 +3,5 @@ export default {
   files: ['test-crash/*.test.ts'],
   extensions: { ts: 'module' },
   concurrency: 1,
-  timeout: '15m',
+  timeout: '20m',
 }

@@ -6,5 +6,5 @@ export default {
   extensions: { ts: 'module' },
   concurrency: 1,
   serial: true,
-  timeout: '120s',
+  timeout: '5m',
 }

@@ -151,9 +151,9 @@ function otherHomeserver(stand: Stand): Synapse {
   return stand.other
 }
 
-/** Events travel between homeservers on their own time: asks again until the event is there, for half a minute at most. */
+/** Events travel between homeservers on their own time: asks again until the event is there, for a minute and a half at most. */
 async function arrival<T>(ask: () => Promise<T>): Promise<T> {
-  for (let left = 60; ; left -= 1) {
+  for (let left = 180; ; left -= 1) {
     try {
       return await ask()
     } catch (error) {

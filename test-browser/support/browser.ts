@@ -20,7 +20,7 @@ const commonNames = ['chromium', 'chromium-browser', 'google-chrome', 'google-ch
 
 /** @throws Error saying what to install: a suite that skips itself would look like one that has passed */
 export function launchBrowser(): Promise<Browser> {
-  return chromium.launch({ executablePath: findChromium(), headless: true, args: flags })
+  return chromium.launch({ executablePath: findChromium(), headless: true, args: flags, timeout: 120_000 })
 }
 
 function findChromium(): string {
@@ -68,7 +68,7 @@ export async function openPage(
   const context = await browser.newContext({ viewport: { width: 1100, height: 900 }, ...options })
   t.teardown(() => context.close())
   const page = await context.newPage()
-  page.setDefaultTimeout(30_000)
+  page.setDefaultTimeout(90_000)
 
   const complaints: string[] = []
   page.on('pageerror', error => complaints.push(error.message))

@@ -10,9 +10,9 @@ export interface Program {
   output(): string
   /** The last lines of what it said, for a failed test's report. */
   recentLog(): string
-  /** Waits until `probe` answers something; throws with the log when the program ends or a minute passes first. */
+  /** Waits until `probe` answers something; throws with the log when the program ends or three minutes pass first. */
   ready<T>(probe: () => Promise<T | undefined> | T | undefined): Promise<T>
-  /** Asks it to end, insists after ten seconds, and resolves with its exit code (null: it had to be killed). */
+  /** Asks it to end, insists after half a minute, and resolves with its exit code (null: it had to be killed). */
   stop(): Promise<number | null>
 }
 
@@ -25,8 +25,8 @@ export interface Launch {
   readonly env?: Readonly<Record<string, string>>
 }
 
-const readyTimeout = 60_000
-const stopTimeout = 10_000
+const readyTimeout = 180_000
+const stopTimeout = 30_000
 const probePause = 50
 const logLines = 40
 
