@@ -135,6 +135,8 @@ function startOf(
 ): Start {
   const env = {
     SLUICE_LIMITS__UNUSED_TTL: '5s',
+    // However slow the machine is, no picture is given up.
+    SLUICE_THUMBNAILS__TIMEOUT: '10m',
     ...quotaSettings,
     CRASH_UPKEEP_EVERY: '60',
     CRASH_CLOCK_AHEAD: String(clockAhead),
