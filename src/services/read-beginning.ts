@@ -7,14 +7,16 @@ import type { ObjectStore } from '../storage/object-store.ts'
 
 /**
  * The first bytes of an object, at most `maxBytes`.
+ * @param into memory to read them into, if there is some
  * @throws MediaError `storage_failed` when the store has lost the object
  */
 export async function readBeginning(
   { store }: { readonly store: Pick<ObjectStore, 'read'> },
   { key, size }: ObjectInfo,
   maxBytes: number,
+  into?: Buffer,
 ): Promise<Buffer> {
   if (size === 0) return Buffer.alloc(0)
-  const bytes = await store.read(key, { start: 0, end: Math.min(size, maxBytes) - 1 })
+  const bytes = await store.read(key, { start: 0, end: Math.min(size, maxBytes) - 1 }, into)
   return bytes ?? refuse('storage_failed', 'This content is missing on the server')
 }

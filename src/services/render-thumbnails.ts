@@ -9,6 +9,7 @@ import type { ObjectStore } from '../storage/object-store.ts'
 import { type DrawnThumbnail, drawThumbnails } from './draw-thumbnails.ts'
 import type { Gate } from './gate.ts'
 import { largestPicture, type PictureHeader, pixelsOf, readPictureHeader } from './picture-decoder.ts'
+import { type LendMemory, makePictureMemory } from './picture-memory.ts'
 import { readBeginning } from './read-beginning.ts'
 import { takeTurn } from './take-turn.ts'
 
@@ -44,11 +45,12 @@ export interface RendererNeeds {
 }
 
 export function makeRenderer(needs: RendererNeeds): RenderThumbnails {
-  const { timeout } = needs.config.thumbnails
+  const { timeout, concurrency } = needs.config.thumbnails
+  const lendMemory = makePictureMemory(concurrency)
   return async (object, specs, { evenAtOriginalSize = false } = {}) => {
     try {
       const turn = await takeTurn(needs.decoding, timeout, isWanted =>
-        render(needs, object, { specs, evenAtOriginalSize, isWanted }),
+        render({ ...needs, lendMemory }, object, { specs, evenAtOriginalSize, isWanted }),
       )
       if (turn.outcome === 'done') return turn.value
       const isLate = turn.outcome === 'timeout'
@@ -67,13 +69,21 @@ interface Task {
 
 /** @throws what the store throws */
 async function render(
-  needs: RendererNeeds,
+  needs: RendererNeeds & { readonly lendMemory: LendMemory },
   object: ObjectInfo,
+  task: Task,
+): Promise<Rendering> {
+  if (object.size > largestPicture) return failed('too_large', `${object.size} bytes; the limit is ${largestPicture}`)
+  return needs.lendMemory(object.size, async memory =>
+    renderBytes(await readBeginning(needs, object, largestPicture, memory), needs.config.thumbnails, task),
+  )
+}
+
+async function renderBytes(
+  bytes: Buffer,
+  settings: Config['thumbnails'],
   { specs, evenAtOriginalSize, isWanted }: Task,
 ): Promise<Rendering> {
-  const settings = needs.config.thumbnails
-  if (object.size > largestPicture) return failed('too_large', `${object.size} bytes; the limit is ${largestPicture}`)
-  const bytes = await readBeginning(needs, object, largestPicture)
   const header = await readPictureHeader(bytes)
   if (header === undefined) return failed('unsupported', 'not a picture of a format that is decoded here')
   if (!thumbnailable(header.contentType)) return failed('unsupported', `${header.contentType} is not decoded here`)

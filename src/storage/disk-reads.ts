@@ -73,7 +73,7 @@ export function makeDiskReads({
     return present
   }
 
-  async function read(key: ObjectKey, range: ByteRange): Promise<Buffer | undefined> {
+  async function read(key: ObjectKey, range: ByteRange, into: Buffer | undefined): Promise<Buffer | undefined> {
     const bytes = small.read(key)
     if (bytes !== undefined) {
       requireRange(range, bytes.length)
@@ -83,7 +83,7 @@ export function makeDiskReads({
     if (fd === undefined) return undefined
     try {
       const { start, end } = await presentRange(fd, range)
-      const whole = Buffer.allocUnsafeSlow(end + 1 - start)
+      const whole = into?.subarray(0, end + 1 - start) ?? Buffer.allocUnsafeSlow(end + 1 - start)
       for (let filled = 0; filled < whole.length; ) {
         const taken = await fs.read(fd, whole.subarray(filled), start + filled)
         if (taken === 0) requireRange(range, 0)
@@ -107,7 +107,7 @@ export function makeDiskReads({
     get: (key, range) => onDisk(get(key, range)),
     // Not all of it is work of the disk.
     pour,
-    read: (key, range) => onDisk(read(key, range)),
+    read: (key, range, into) => onDisk(read(key, range, into)),
     fileOf: object => onDisk(fileOf(object)),
   }
 }

@@ -68,10 +68,11 @@ export interface ObjectStore {
   pour(key: ObjectKey, range: ByteRange | undefined, take: TakePiece): Promise<boolean>
 
   /**
-   * All of an object, or a part of it, in memory of its own; undefined when the store does not have it.
+   * All of an object, or a part of it, in memory of its own, or in that of the caller; undefined when the store does not have it.
+   * @param into large enough for the range
    * @throws MediaError `storage_failed`, also when the object ends before the range does: it has lost bytes
    */
-  read(key: ObjectKey, range: ByteRange): Promise<Buffer | undefined>
+  read(key: ObjectKey, range: ByteRange, into?: Buffer): Promise<Buffer | undefined>
 
   /**
    * Where the object lies as a file that the group of the store may read: a path of plain characters below `objects/`. undefined when

@@ -436,6 +436,8 @@ export function testObjectStore(open: (t: ExecutionContext) => Promise<StoreWorl
         found?.fill(0)
       }
       t.true(isEqual(await world.store.read(key, { start: 0, end: size - 1 }), bytes))
+      const memory = Buffer.alloc(size + 10)
+      t.true(isEqual(await world.store.read(key, { start: 0, end: size - 1 }, memory), bytes))
       await throwsMediaError(t, 'storage_failed', world.store.read(key, { start: 0, end: size }))
       t.is(await world.store.read(keyOf(Buffer.from('nobody stored this')), { start: 0, end: 1 }), undefined)
     })
