@@ -36,7 +36,7 @@ export function tracing(file: string): readonly string[] {
 
 /** The whole trace of a process that has ended; the tracer may need a moment longer than it. */
 export async function readTrace(file: string, pid: number): Promise<string> {
-  const deadline = performance.now() + 30_000
+  const deadline = performance.now() + 120_000
   for (;;) {
     const text = readFileSync(file, 'utf8')
     if (new RegExp(`^${pid} .*\\+\\+\\+ (?:killed|exited) .*\n`, 'm').test(text)) return text
