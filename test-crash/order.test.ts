@@ -53,7 +53,8 @@ async function trace(t: ExecutionContext, walk: (walk: Walk) => Promise<void>): 
     },
   })
   close()
-  server.kill()
+  // Not at once: the client may have its answer before the tracer has seen the call that sent it to its end.
+  server.kill('SIGTERM')
   await server.ended
   const words = parseTrace(await readTrace(file, server.pid))
     .map(call => wordFor(call, dataDir))
