@@ -13,9 +13,26 @@ interface Size {
 
 /** Goals are for 16 clients. */
 const sizes: readonly Size[] = [
-  { kib: 1, atLeast: 0.28, known: '0.065 / 0.31' },
-  { kib: 16, atLeast: 0.25, known: '0.088 / 0.25' },
-  { kib: 128, atLeast: 0.34, known: '0.20 / 0.34' },
+  {
+    kib: 1,
+    atLeast: 0.28,
+    known: '0.065 / 0.31',
+    between:
+      'Of the main thread 28 % is COMMIT, most of that waiting for the disk, 12 % writing to sockets, 9 % the signature of the upload URL, 7 % the collector; nginx answers one request for our three, and syncs none.',
+  },
+  {
+    kib: 16,
+    atLeast: 0.25,
+    known: '0.088 / 0.25',
+    between: 'As at 1 KiB; the bytes go through SQLite’s log, eight more pages for each PUT.',
+  },
+  {
+    kib: 128,
+    atLeast: 0.34,
+    known: '0.20 / 0.34',
+    between:
+      'A file of its own: thirteen calls to the system for its bytes, its two names and their directories, three of them syncs, each a hop to the thread pool and back; nginx opens, writes and renames.',
+  },
 ]
 
 const toSynapse: Goal = {
@@ -23,6 +40,7 @@ const toSynapse: Goal = {
   figure: 'perSecond',
   against: 'Synapse',
   atLeast: 10,
+  between: 'Synapse syncs neither bytes nor rows in the PUT, which is one request less.',
 }
 
 function goalsOf({ kib, ...rest }: Size): readonly Goal[] {

@@ -54,3 +54,7 @@ test('a goal that looks down is drawn to the right of the line when it is met', 
   t.true(dotOf(goalPlot([{ ...goal, atLeast: 4, isMet: true }])) > lineAt)
   t.is(dotOf(goalPlot([{ ...goal, atLeast: 5, isMet: true }])), lineAt)
 })
+
+test('every goal says what stands between', t => {
+  for (const { title, between = '' } of goals) t.true(between.length > 20, title)
+})
