@@ -1,9 +1,10 @@
 /** A trial in a process of its own: told by its parent what to do, and heard by it. */
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Entry, hold, type TrialResult } from './contest.ts'
 import type { Figures } from './figures.ts'
 import type { Bench, Build, Kind } from './kinds/bench.ts'
+import { bodiesIn } from './kinds/bodies.ts'
 import { kinds } from './trial.ts'
 import { trials } from './trials.ts'
 
@@ -38,6 +39,8 @@ async function perform({ trial: name, rounds, ...bench }: Task, tell: (news: New
     },
     onRun: (round, contestant, figures) => tell({ run: { round, contestant, figures } }),
   })
+  // Gigabytes, in a few files whose removal slows nobody down.
+  rmSync(bodiesIn(bench.dir), { recursive: true, force: true })
   tell({ result })
 }
 

@@ -13,6 +13,11 @@ export interface Bodies {
   readonly digests: readonly string[]
 }
 
+/** Where a trial has them. */
+export function bodiesIn(dir: string): string {
+  return join(dir, 'bodies')
+}
+
 /** Kept in memory by the system, because they were just written: reading them back costs next to nothing. */
 export function makeBodies(dir: string, { bytes, count }: { readonly bytes: number; readonly count: number }): Bodies {
   mkdirSync(dir, { recursive: true })

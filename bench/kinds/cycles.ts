@@ -36,8 +36,8 @@ interface Task extends CycleSettings {
   readonly seconds: number
 }
 
-/** Rounds until compilers and caches have seen everything: half a second to a second. */
-const warmup = 1000
+/** Rounds until compilers and caches have seen everything: about a second. */
+const warmupOf = (clients: number) => (clients === 1 ? 300 : 1000)
 
 /** At most; beyond this the files of a run are in memory that an earlier one has used. */
 const mostFreshBytes = 2 ** 30
@@ -52,7 +52,7 @@ export function cycleSteps(authorization: string, body: NonNullable<Step['body']
 }
 
 function planOf({ clients, seconds }: Task, ports: readonly number[], steps: readonly Step[]): Plan {
-  return { ports, clients, warmup, seconds, steps }
+  return { ports, clients, warmup: warmupOf(clients), seconds, steps }
 }
 
 function figuresOf({ load, cpu, figures }: Observation): Figures {

@@ -2,7 +2,7 @@
  * Downloads with an access token, beside nginx sending the same files by sendfile. Also from the edge, where a redirect would lead, and
  * through an nginx that is told by Sluice which file to send.
  */
-import { copyFileSync } from 'node:fs'
+import { copyFileSync, rmSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Entry, Round } from '../contest.ts'
@@ -13,7 +13,7 @@ import { nginxAbsence, startNginx } from '../peers/nginx.ts'
 import { startSink } from '../peers/sink.ts'
 import { type SluiceServer, startSluice } from '../peers/sluice.ts'
 import type { Bench, Build } from './bench.ts'
-import { type Bodies, GiB, MiB, makeBodies } from './bodies.ts'
+import { type Bodies, bodiesIn, GiB, MiB, makeBodies } from './bodies.ts'
 import { completeMedia, createMedia, downloadPath, putMedia } from './media.ts'
 import { present } from './put.ts'
 
@@ -29,10 +29,10 @@ export interface DownloadSettings {
 }
 
 export async function download(settings: DownloadSettings, bench: Bench): Promise<readonly Entry[]> {
-  const bodies = makeBodies(join(bench.dir, 'bodies'), { bytes: settings.bytes, count: settings.files })
+  const bodies = makeBodies(bodiesIn(bench.dir), { bytes: settings.bytes, count: settings.files })
   const task = { ...settings, total: bench.quick ? settings.clients * 2 : settings.total, bodies }
   const [own] = bench.builds
-  return [
+  const entries: readonly Entry[] = [
     ...bench.builds.map((build): Entry => ({ name: build.name, run: round => direct(task, round, build) })),
     ...bench.builds.map(
       (build): Entry => ({ name: `${build.name}, by redirect`, run: round => byRedirect(task, round, build) }),
@@ -46,6 +46,20 @@ export async function download(settings: DownloadSettings, bench: Bench): Promis
       : [present('nginx, told by sluice', nginxAbsence(), round => throughNginx(task, round, own))]),
     { name: 'load client alone', run: round => fromSink(task, round) },
   ]
+  return entries.map(tidily)
+}
+
+/** What was downloaded goes after each run: it would fill the memory that the next one's files are to be in. */
+function tidily(entry: Entry): Entry {
+  if ('absent' in entry) return entry
+  return {
+    name: entry.name,
+    run: async round => {
+      const figures = await entry.run(round)
+      rmSync(round.dir, { recursive: true, force: true })
+      return figures
+    },
+  }
 }
 
 interface Task extends DownloadSettings {

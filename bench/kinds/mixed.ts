@@ -9,7 +9,7 @@ import type { Plan, Step } from '../load/plan.ts'
 import { type SluiceServer, startSluice } from '../peers/sluice.ts'
 import { percentile } from '../statistics.ts'
 import type { Bench, Build } from './bench.ts'
-import { MiB, makeBodies } from './bodies.ts'
+import { bodiesIn, MiB, makeBodies } from './bodies.ts'
 import { cycleSteps } from './cycles.ts'
 import { answerOf, completeMedia, createMany, createMedia, downloadPath, putMedia } from './media.ts'
 import { another, makePicture } from './pictures.ts'
@@ -20,7 +20,7 @@ export interface MixedSettings {
 
 export async function mixed({ clients }: MixedSettings, bench: Bench): Promise<readonly Entry[]> {
   const seconds = bench.quick ? 2 : 10
-  const bodies = makeBodies(join(bench.dir, 'bodies'), { bytes: largeBytes, count: 2 })
+  const bodies = makeBodies(bodiesIn(bench.dir), { bytes: largeBytes, count: 2 })
   const picture = await makePicture('JPEG 12 Mpx')
   const task = { clients, seconds, bodies, picture }
   return bench.builds.map((build): Entry => ({ name: build.name, run: ({ dir }) => everything(dir, build, task) }))

@@ -15,7 +15,7 @@ import { nginxAbsence, startNginx } from '../peers/nginx.ts'
 import { startSink } from '../peers/sink.ts'
 import { startSluice } from '../peers/sluice.ts'
 import type { Bench, Build } from './bench.ts'
-import { type Bodies, GiB, hashFile, MiB, makeBodies } from './bodies.ts'
+import { type Bodies, bodiesIn, GiB, hashFile, MiB, makeBodies } from './bodies.ts'
 import { createMany } from './media.ts'
 
 export interface PutSettings {
@@ -35,7 +35,7 @@ export interface PutSettings {
 }
 
 export async function put(settings: PutSettings, bench: Bench): Promise<readonly Entry[]> {
-  const bodies = makeBodies(join(bench.dir, 'bodies'), { bytes: settings.bytes, count: settings.clients })
+  const bodies = makeBodies(bodiesIn(bench.dir), { bytes: settings.bytes, count: settings.clients })
   const total = bench.quick ? Math.min(settings.total, settings.clients * 2) : settings.total
   const task = { ...settings, total, bodies }
   return [

@@ -9,7 +9,7 @@ import { type SluiceServer, startSluice } from '../peers/sluice.ts'
 import { countCalls, straceAbsence } from '../peers/strace.ts'
 import { family } from '../programs.ts'
 import type { Bench, Build } from './bench.ts'
-import { MiB, makeBodies } from './bodies.ts'
+import { bodiesIn, MiB, makeBodies } from './bodies.ts'
 import { cycleSteps } from './cycles.ts'
 import { completeMedia, createMany, createMedia, downloadPath, putMedia } from './media.ts'
 import { present } from './put.ts'
@@ -19,7 +19,7 @@ export interface SyscallSettings {
 }
 
 export async function syscalls({ of }: SyscallSettings, bench: Bench): Promise<readonly Entry[]> {
-  const bodies = makeBodies(join(bench.dir, 'bodies'), { bytes: of === 'PUT 64 MiB' ? 64 * MiB : 1024, count: 1 })
+  const bodies = makeBodies(bodiesIn(bench.dir), { bytes: of === 'PUT 64 MiB' ? 64 * MiB : 1024, count: 1 })
   return [
     ...bench.builds.map(build =>
       present(build.name, straceAbsence(), round => ofSluice(of, round, build, bodies.pattern)),

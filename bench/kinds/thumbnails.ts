@@ -24,7 +24,7 @@ export async function thumbnails({ picture }: ThumbnailSettings, bench: Bench): 
   const bytes = await makePicture(picture)
   const file = join(bench.dir, 'picture')
   writeFileSync(file, bytes)
-  const times = bench.quick ? 3 : 9
+  const times = bench.quick ? 2 : 5
   const set = makeThumbnailSet()
   const program = await bundledProgram()
   return [

@@ -60,6 +60,7 @@ export const cycleTrials: readonly Trial[] = sizes.flatMap(size =>
       name: `cycles-${size.kib}k-${clients}`,
       title: `create, PUT ${size.kib} KiB and complete, ${clients} at once`,
       kind: 'cycles',
+      rounds: clients === 16 ? 5 : 3,
       settings: {
         bytes: size.kib * KiB,
         clients,
