@@ -18,7 +18,7 @@ import { makeElsewhere } from './elsewhere.ts'
 import { errorResponse, logBrokenAnswer, unrecognized } from './error-response.ts'
 import { passThrough } from './pass-through.ts'
 import { limitAddress, limitUser } from './rate-limited.ts'
-import { requestLog } from './request-log.ts'
+import { type LogExchange, requestLog } from './request-log.ts'
 import { complete } from './routes/complete.ts'
 import { create } from './routes/create.ts'
 import { download } from './routes/download.ts'
@@ -47,13 +47,14 @@ export interface ApiOptions {
     /** By origin. */
     readonly federation: RateLimit
   }
+  readonly logExchange: LogExchange
   /** Where the page at `/` lies; undefined: no page. */
   readonly pageDirectory: URL | undefined
 }
 
 export function makeApi(
   sluice: Sluice,
-  { sessions, forward, versions, verifyFederation, rates, pageDirectory }: ApiOptions,
+  { sessions, forward, versions, verifyFederation, rates, logExchange, pageDirectory }: ApiOptions,
 ): Koa<State> {
   // Matrix paths are case-sensitive and have no forms with a trailing slash (fact sheet §5).
   const router = new Router<State>({ sensitive: true, strict: true })
@@ -93,7 +94,7 @@ export function makeApi(
   if (pageDirectory !== undefined) router.get(pagePaths, standalonePage(sluice, pageDirectory))
 
   const app = new Koa<State>()
-  app.use(requestLog(sluice))
+  app.use(requestLog(logExchange))
   app.use(cors('api'))
   app.use(errorResponse(sluice))
   app.use(router.routes())

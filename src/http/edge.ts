@@ -8,7 +8,7 @@ import type { VerifyGrant } from '../tokens/grant.ts'
 import type { State } from './context.ts'
 import { cors } from './cors.ts'
 import { errorResponse, logBrokenAnswer, unrecognized } from './error-response.ts'
-import { requestLog } from './request-log.ts'
+import { makeLogExchange, requestLog } from './request-log.ts'
 import { getObject } from './routes/get-object.ts'
 import { getThumbnailObject } from './routes/get-thumbnail-object.ts'
 import { health } from './routes/health.ts'
@@ -31,7 +31,7 @@ export function makeEdge(sluice: EdgeNeeds): Koa<State> {
   router.get('/health', health(sluice))
 
   const app = new Koa<State>()
-  app.use(requestLog(sluice))
+  app.use(requestLog(makeLogExchange(sluice)))
   app.use(cors('edge'))
   app.use(errorResponse(sluice))
   app.use(router.routes())

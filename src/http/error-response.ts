@@ -6,9 +6,9 @@ import type { Middleware } from 'koa'
 import type { Logger } from 'pino'
 import { explainFailure } from '../database/failures.ts'
 import { type ErrorCode, errorTable, MediaError, RelayedError } from '../domain/errors.ts'
-import type { Context, State, Step } from './context.ts'
+import type { State, Step } from './context.ts'
 import { corsHeaderNames } from './cors.ts'
-import { loggedPath, requestIdHeader } from './request-log.ts'
+import { type Exchange, loggedPath, requestIdHeader } from './request-log.ts'
 
 export interface ErrorAnswer {
   readonly status: number
@@ -75,7 +75,7 @@ export function errorResponse({ log }: { readonly log: Logger }): Middleware<Sta
  * For `app.on('error', …)`: what goes wrong after the middleware is done, while the bytes are on their way. Koa has destroyed the
  * response by then, so there is nobody to answer to.
  */
-export function logBrokenAnswer({ log }: { readonly log: Logger }): (error: unknown, ctx: Context) => void {
+export function logBrokenAnswer({ log }: { readonly log: Logger }): (error: unknown, ctx: Exchange) => void {
   /** Koa reports a broken answer from its socket and again from its stream. The first one names the cause. */
   const reported = new WeakSet<ServerResponse>()
   return function logBrokenAnswer(error, ctx) {
@@ -113,7 +113,7 @@ function logServerFault(log: Logger, { code, message, extras: { cause } }: Media
   else if (errorTable[code].status >= 500 && cause !== undefined) log.warn({ ...facts, code, err: cause }, message)
 }
 
-function factsOf(ctx: Pick<Context, 'state' | 'method' | 'path'>): object {
+function factsOf(ctx: Pick<Exchange, 'state' | 'method' | 'path'>): object {
   return { requestId: ctx.state.requestId, method: ctx.method, path: loggedPath(ctx) }
 }
 
@@ -124,7 +124,7 @@ const brokenConnection = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED', 'ERR_ST
  * homeserver: then the client's own socket is alive, or the response carries the error that destroyed it. With the client gone, any
  * other error still deserves its line.
  */
-function isVanished({ req, res }: Pick<Context, 'req' | 'res'>, error: unknown): boolean {
+function isVanished({ req, res }: Pick<Exchange, 'req' | 'res'>, error: unknown): boolean {
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
   return req.socket.destroyed && !res.errored && brokenConnection.has(code)
 }

@@ -21,6 +21,8 @@ export type Authenticate = (credentials: Credentials) => Promise<Principal>
 
 export interface Sessions {
   readonly authenticate: Authenticate
+  /** Who that is, where it is known without asking anybody. */
+  recognise(credentials: Credentials): Principal | undefined
   /** The token is gone: whoever comes with it next is asked for again. */
   forget(token: string): void
   /** All tokens of this user are gone. */
@@ -58,6 +60,13 @@ export function makeSessions(needs: {
   }
 
   return {
+    recognise: credentials => {
+      const own = findStatic(tokens, credentials)
+      if (own !== undefined || whoami === undefined) return own
+      const hit = known.get(cacheKey(credentials))
+      return hit !== undefined && clock.elapsed() < hit.until ? hit.principal : undefined
+    },
+
     authenticate: async credentials => {
       const own = findStatic(tokens, credentials)
       if (own !== undefined) return own

@@ -8,6 +8,8 @@ import { makeAskVersions } from '../homeserver/versions.ts'
 import { makeWhoami } from '../homeserver/whoami.ts'
 import { makeApi } from '../http/api.ts'
 import { makeEdge } from '../http/edge.ts'
+import { makeQuickDownload } from '../http/quick-download.ts'
+import { makeLogExchange } from '../http/request-log.ts'
 import type { Arrivals } from '../services/arrivals.ts'
 import type { Gate } from '../services/gate.ts'
 import { makeVersions } from '../services/merge-versions.ts'
@@ -68,7 +70,13 @@ export function makeApiHandler({ sign, edgeUrl, pageDirectory, ...options }: Api
     requests: makeRateLimit({ perSecond: limits.requestsPerSecond, burst: limits.requestsBurst, clock, isExempt }),
     federation: makeRateLimit({ perSecond: federation.requestsPerSecond, burst: federation.requestsBurst, clock }),
   }
-  return makeApi(sluice, { sessions, forward, versions, verifyFederation, rates, pageDirectory }).callback()
+  const logExchange = makeLogExchange(sluice)
+  const api = { sessions, forward, versions, verifyFederation, rates, logExchange, pageDirectory }
+  const usual = makeApi(sluice, api).callback()
+  const quick = makeQuickDownload(sluice, { sessions, limit: rates.requests, logExchange })
+  return async (request, response) => {
+    if (!(await quick(request, response))) await usual(request, response)
+  }
 }
 
 function common({ config, foundation, arrivals, decoding }: HandlerOptions) {

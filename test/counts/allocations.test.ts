@@ -47,7 +47,7 @@ test('a create, a PUT of 1 KiB and a download allocate no more than they did', a
     },
     {
       name: 'download',
-      bound: 56 * KiB,
+      bound: 28 * KiB,
       ask: () => api.send('GET', `/_matrix/client/v1/media/download/${media}`, { headers: authorization }),
     },
   ]

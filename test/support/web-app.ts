@@ -7,7 +7,7 @@ import type { State, Step } from '../../src/http/context.ts'
 import { cors } from '../../src/http/cors.ts'
 import { errorResponse, logBrokenAnswer, unrecognized } from '../../src/http/error-response.ts'
 import { type Listener, type ListenerOptions, openListener } from '../../src/http/listener.ts'
-import { requestLog } from '../../src/http/request-log.ts'
+import { makeLogExchange, requestLog } from '../../src/http/request-log.ts'
 
 export interface LogLine {
   readonly level: string
@@ -27,7 +27,7 @@ export async function webApp(
   const { log, lines } = collectingLog()
   const app = new Koa<State>()
   app.on('error', logBrokenAnswer({ log }))
-  app.use(requestLog({ log, clock: systemClock, random: systemRandom }))
+  app.use(requestLog(makeLogExchange({ log, clock: systemClock, random: systemRandom })))
   app.use(cors('edge'))
   app.use(errorResponse({ log }))
   for (const step of [steps].flat()) app.use(step)

@@ -1,0 +1,104 @@
+/**
+ * The shortest way to the answer that is asked for most: a whole media, for somebody who is known already. The usual way, step by step and
+ * fit for every kind of request, costs more than all that this one needs. Whatever is in any way unusual takes it nevertheless, and so does
+ * whatever fails; nobody can tell from an answer which way it came.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { type MediaId, toMediaId } from '../domain/identifiers.ts'
+import type { Ready } from '../domain/media.ts'
+import type { RateLimit } from '../services/rate-limit.ts'
+import type { Sessions } from '../services/sessions.ts'
+import type { Sluice } from '../services/sluice.ts'
+import { corsHeaders } from './cors.ts'
+import { originalHeaders } from './describe-media.ts'
+import { logBrokenAnswer } from './error-response.ts'
+import { type LogExchange, requestIdHeader } from './request-log.ts'
+import { pieceSender } from './send-pieces.ts'
+
+/** @returns false when nothing has been done, and the usual way has to be taken */
+export type QuickDownload = (request: IncomingMessage, response: ServerResponse) => Promise<boolean>
+
+interface Asked {
+  readonly token: string
+  readonly mediaId: MediaId
+  readonly path: string
+}
+
+export function makeQuickDownload(
+  sluice: Pick<Sluice, 'config' | 'catalog' | 'store' | 'log'>,
+  {
+    sessions,
+    limit,
+    logExchange,
+  }: {
+    readonly sessions: Pick<Sessions, 'recognise'>
+    readonly limit: RateLimit
+    /** The one of the usual way. */
+    readonly logExchange: LogExchange
+  },
+): QuickDownload {
+  const { catalog, store } = sluice
+  const { serverName, downloads } = sluice.config
+  const isUsed = !downloads.redirect && downloads.accelRedirect === undefined
+  const logBroken = logBrokenAnswer(sluice)
+  const cors = corsHeaders('api')
+
+  return async (req, res) => {
+    const asked = isUsed ? plainRequest(req, serverName) : undefined
+    if (asked === undefined) return false
+    const { token, mediaId, path } = asked
+    const state = { userId: '', requestId: '' }
+    const exchange = { req, res, method: 'GET', path, state }
+    try {
+      const principal = sessions.recognise({ token, userId: undefined, deviceId: undefined })
+      if (principal === undefined) return false
+      const media = await catalog.find(mediaId)
+      if (media?.state !== 'ready' || media.object.size === 0) return false
+      limit(principal.userId)
+      state.userId = principal.userId
+      const { key, size } = media.object
+      const send = pieceSender(exchange, size)
+      return await store.pour(key, { start: 0, end: size - 1 }, piece => {
+        // Not before there is something to send: an error still has to find the usual way.
+        if (state.requestId === '') {
+          state.requestId = logExchange(exchange)
+          res.writeHead(200, headersOf(media, state.requestId))
+        }
+        return send(piece)
+      })
+    } catch (error) {
+      if (!res.headersSent) return false
+      logBroken(error, exchange)
+      res.destroy()
+      return true
+    }
+  }
+
+  function headersOf(media: Ready, requestId: string): Record<string, string | number> {
+    const own = originalHeaders(media, undefined, { kind: 'private' })
+    return { [requestIdHeader]: requestId, ...cors, ...own, 'Content-Length': media.object.size }
+  }
+}
+
+/** Without query, escapes, a name in the path, conditions or ranges. */
+const plainPath = /^\/_matrix\/client\/v1\/media\/download\/([^/?%]+)\/([\w-]+)$/
+const bearer = /^Bearer ([^\s]+)$/
+
+function plainRequest({ method, url = '', headers, rawHeaders }: IncomingMessage, ours: string): Asked | undefined {
+  if (method !== 'GET' || headers.range !== undefined || headers['if-none-match'] !== undefined) return undefined
+  const [, serverName, name = ''] = plainPath.exec(url) ?? []
+  const mediaId = serverName === ours ? toMediaId(name) : undefined
+  const token = bearer.exec(headers.authorization ?? '')?.[1]
+  if (mediaId === undefined || token === undefined || countOf('authorization', rawHeaders) !== 1) return undefined
+  return { token, mediaId, path: url }
+}
+
+/** Node keeps only the first of several. @param name in lower case */
+function countOf(name: string, rawHeaders: readonly string[]): number {
+  let count = 0
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const written = rawHeaders[at]
+    if (written?.length === name.length && written.toLowerCase() === name) count += 1
+  }
+  return count
+}
