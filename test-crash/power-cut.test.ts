@@ -69,10 +69,8 @@ test('after a power cut at any moment everything acknowledged is there, and noth
 async function record(dir: string): Promise<Recording> {
   const dataDir = join(dir, 'data')
   const base = join(dir, 'base')
-  const first = startServer({ dataDir })
-  await first.ready
-  first.kill('SIGTERM')
-  await first.ended
+  // The start that is recorded has something to take back.
+  await dieInUploads(dataDir, ['one', 'two', 'three'])
   cpSync(dataDir, base, { recursive: true })
 
   const file = join(dir, 'trace')
@@ -91,6 +89,23 @@ async function record(dir: string): Promise<Recording> {
   server.kill()
   await server.ended
   return { base, dataDir, calls: parseTrace(await readTrace(file, server.pid)), events }
+}
+
+/** Leaves objects that have no row. */
+async function dieInUploads(dataDir: string, contents: readonly string[]): Promise<void> {
+  const env = { CRASH_AT: 'keep: directory synced', CRASH_AT_TIME: String(contents.length) }
+  const server = startServer({ dataDir, env })
+  const ready = await server.ready
+  if (ready === undefined) throw new Error(`it did not start: ${server.said()}`)
+  const { send, close } = makeSend()
+  const upload = async (content: string) => {
+    const created = await send('POST', `${ready.api}/_matrix/media/v1/create`, { token })
+    const body = Buffer.alloc(50_000, content)
+    await send('PUT', JSON.parse(String(created?.body)).upload_url, { body, contentType: 'text/plain' })
+  }
+  await Promise.allSettled(contents.map(upload))
+  close()
+  await server.ended
 }
 
 interface Client {
@@ -172,15 +187,18 @@ async function cut(
   const model = makeDiskModel(base, kind, dataDir)
   const steps = calls
     .flatMap(call => [
-      { ...call.begin, do: () => model.begin(call) },
-      { ...call.end, do: () => model.end(call) },
+      { ...call.begin, name: call.name, do: () => model.begin(call) },
+      { ...call.end, name: call.name, do: () => model.end(call) },
     ])
     .sort((a, b) => a.line - b.line)
   const share = moments / 3 / steps.length
+  const firstRequest = Math.min(...events.map(({ sentAt }) => sentAt))
   for (const [index, step] of steps.entries()) {
     step.do()
     const next = steps[index + 1]
-    if (next === undefined || !chance.is(share)) continue
+    // The start is short, and every step of its recovery counts.
+    const isOfStart = step.at < firstRequest && /^(?:rename|link|unlink|fsync)/.test(step.name)
+    if (next === undefined || !(isOfStart || chance.is(share))) continue
     for (const luck of ['least', 'torn'] as const) {
       const dir = mkdtempSync(join(fastTemp, 'sluice-cut-'))
       model.materialise(dir, luck, chance)
