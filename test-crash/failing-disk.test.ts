@@ -2,7 +2,7 @@
  * Real processes on disks in trouble: a full one, one that gives errors, one that is slow. Each time: a clear answer that says when to come
  * back, nothing lost, nothing left, and everything goes on by itself when the trouble is over.
  */
-import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -281,6 +281,40 @@ for (const [flow, size] of Object.entries(undone)) {
     })
   }
 }
+
+test.serial(
+  'a sync that fails while the log is folded: the log is kept, until a start has folded all of it',
+  async t => {
+    const world = await open(t)
+    const file = join(world.dataDir, 'sluice.db')
+    const trouble = await inject(world.server.pid, ['fsync:error=EIO'], [file])
+    const stored: { readonly media: string; readonly body: Buffer }[] = []
+    const store = async (count: number): Promise<void> => {
+      for (let number = 0; number < count; number += 1) {
+        const body = bytes(30_000, `content ${stored.length}`)
+        stored.push({ media: await world.publish(body), body })
+      }
+    }
+    // Rows of 8 pages each; beyond a thousand pages the log is worth folding. The file is synced when the thread has caught up.
+    const isKept = () => world.server.said().includes('"log kept"')
+    while (!isKept() && stored.length < 3000) await store(50)
+    t.true(isKept())
+    await trouble.end()
+    await store(20)
+    world.server.kill('SIGTERM')
+    t.is((await world.server.ended).code, 0)
+    t.true(existsSync(`${file}-kept`))
+    t.true(statSync(`${file}-wal`).size > stored.length * 30_000, 'nobody has folded it')
+
+    const next = await open(t, {}, world.dir)
+    t.false(existsSync(`${file}-kept`))
+    for (const { media, body } of stored) t.true((await next.download(media)).body?.equals(body), media)
+    await inOrder(t, next.dataDir)
+    next.server.kill('SIGTERM')
+    await next.server.ended
+    t.false(existsSync(`${file}-wal`))
+  },
+)
 
 test.serial('a read-only disk: nothing can be written, everything can be read', async t => {
   const world = await open(t)

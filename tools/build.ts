@@ -32,7 +32,11 @@ async function bundle(): Promise<void> {
   await build({
     absWorkingDir: root,
     // A thread is a program of its own, and is looked for beside the rest.
-    entryPoints: { main: 'src/main.ts', 'digest-thread': 'src/storage/digest-thread.ts' },
+    entryPoints: {
+      main: 'src/main.ts',
+      'digest-thread': 'src/storage/digest-thread.ts',
+      'checkpoint-thread': 'src/database/checkpoint-thread.ts',
+    },
     outdir: target,
     bundle: true,
     // main.ts looks at the Node version before it imports the rest, so the rest must stay a chunk of its own.

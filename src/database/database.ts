@@ -4,7 +4,9 @@
 import { statSync } from 'node:fs'
 import BetterSqlite3 from 'better-sqlite3'
 import { failPoint } from '../domain/fail-point.ts'
+import { startCheckpoints } from './checkpoints.ts'
 import { makeGroupCommit, type Write, type WriteAlone } from './group-commit.ts'
+import { foldKeptLog, openKeptLog } from './kept-log.ts'
 import { migrations } from './migrations.ts'
 import { adopt, requireStore } from './store-of.ts'
 
@@ -32,34 +34,50 @@ export interface OpenOptions {
   readonly mayBeNew?: boolean
   /** The store that it has to be the index of. */
   readonly storeId?: string
+  /** Told when folding the log into the file failed: then the log is kept, and grows, until every process has closed the database. */
+  readonly onLogKept?: (reason: string) => void
 }
 
 /**
  * @param file path of the database, made if missing
  * @throws EmptyDatabase, ForeignDatabase, NewerSchema; SqliteError when the file is not a database or cannot be opened
  */
-export function openDatabase(file: string, { mayBeNew = true, storeId }: OpenOptions = {}): Database {
+export function openDatabase(file: string, options: OpenOptions = {}): Database {
+  const { mayBeNew = true, storeId, onLogKept = () => {} } = options
   if (!mayBeNew) requireContent(file)
-  const sql = openConfigured(file)
+  foldKeptLog(file)
+  const { sql, isAlone } = openConfigured(file)
   try {
     if (!mayBeNew && stepsSeen(sql) === 0) throw new EmptyDatabase('there is nothing in it')
     // Before anything is written into what may be somebody else's.
     if (storeId !== undefined) requireStore(sql, storeId)
     migrate(sql)
     if (storeId !== undefined) adopt(sql, storeId)
+    const { write, writeAlone, idle } = makeGroupCommit(sql)
+    const close = isAlone ? async () => void sql.close() : foldingBeside(sql, onLogKept)
+    return {
+      sql,
+      write,
+      writeAlone,
+      close: async () => {
+        // Whoever wrote was told what came of it.
+        await idle().catch(() => {})
+        await close()
+      },
+    }
   } catch (error) {
     sql.close()
     throw error
   }
-  const { write, writeAlone, idle } = makeGroupCommit(sql)
-  return {
-    sql,
-    write,
-    writeAlone,
-    close: async () => {
-      await idle()
-      sql.close()
-    },
+}
+
+/** @returns what closes the database */
+function foldingBeside(sql: BetterSqlite3.Database, onKept: (reason: string) => void): () => Promise<void> {
+  const log = openKeptLog(sql.name)
+  const checkpoints = startCheckpoints({ sql, log, onKept })
+  return async () => {
+    await checkpoints.stop()
+    log.close(() => sql.close())
   }
 }
 
@@ -74,18 +92,20 @@ function requireContent(file: string): void {
  * On a full disk SQLite can not make the index of its log, a file of 32 KiB. In memory the index needs no room, but then no other process
  * may look at the database, so this is for that one case: media goes on being served, and the next start is an ordinary one.
  */
-function openConfigured(file: string): BetterSqlite3.Database {
+function openConfigured(file: string): { readonly sql: BetterSqlite3.Database; readonly isAlone: boolean } {
   const sql = new BetterSqlite3(file)
   try {
     configure(sql)
-    return sql
+    // See `checkpoints.ts`.
+    sql.pragma('wal_autocheckpoint = 0')
+    return { sql, isAlone: false }
   } catch (error) {
     sql.close()
     if (!(error instanceof BetterSqlite3.SqliteError && error.code.startsWith('SQLITE_IOERR_SHM'))) throw error
     const alone = new BetterSqlite3(file)
     alone.pragma('locking_mode = EXCLUSIVE')
     configure(alone)
-    return alone
+    return { sql: alone, isAlone: true }
   }
 }
 

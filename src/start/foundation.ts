@@ -20,7 +20,7 @@ import { type Attempts, makeAttempts } from '../services/attempts.ts'
 import { type FreeSpace, makeFreeSpace } from '../services/free-space.ts'
 import { makeRenderFailures, type RenderFailures } from '../services/render-failures.ts'
 import { makeSingleFlight, type SingleFlight } from '../services/single-flight.ts'
-import { DataDirectoryError, openDataDirectory } from '../storage/data-directory.ts'
+import { DataDirectoryError, type OpenedDataDirectory, openDataDirectory } from '../storage/data-directory.ts'
 import { openDiskStore } from '../storage/disk-store.ts'
 import type { Member } from '../storage/layout.ts'
 import type { ObjectStore } from '../storage/object-store.ts'
@@ -78,7 +78,7 @@ export async function openFoundation(options: FoundationOptions): Promise<Opened
     onClose(() => lock.release())
   }
 
-  const database = openIndex({ dir, storeId })
+  const database = openIndex({ dir, storeId, log })
   onClose(() => database.close())
   const catalog = makeSqliteCatalog(database, role)
   const store = await openDiskStore({ dir, ...database, isReferenced: catalog.isReferenced, random, role })
@@ -133,10 +133,19 @@ async function freeBytes(dir: string): Promise<number> {
  * operator is told which file it is.
  * @throws DataDirectoryError
  */
-function openIndex({ dir, storeId }: { readonly dir: string; readonly storeId: string }): Database {
+function openIndex({
+  dir,
+  storeId,
+  log,
+}: Pick<OpenedDataDirectory, 'dir' | 'storeId'> & Pick<Surroundings, 'log'>): Database {
   const file = join(dir, 'sluice.db')
   try {
-    return openDatabase(file, { mayBeNew: isNewStore(dir), storeId })
+    const onLogKept = (reason: string) =>
+      log.error(
+        { event: 'log kept', file, reason },
+        'the log of the database could not be folded; restart to try again',
+      )
+    return openDatabase(file, { mayBeNew: isNewStore(dir), storeId, onLogKept })
   } catch (cause) {
     if (cause instanceof ForeignDatabase) {
       throw new DataDirectoryError(

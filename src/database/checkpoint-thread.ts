@@ -1,0 +1,50 @@
+/**
+ * The thread that folds the log into the file, on a connection of its own. It does what it is told, once for each message.
+ */
+import { parentPort, workerData } from 'node:worker_threads'
+import BetterSqlite3 from 'better-sqlite3'
+import type { CheckpointAnswer, CheckpointTask } from './checkpoints.ts'
+
+/**
+ * Milliseconds. To begin the log anew the thread holds the lock of the writer while it waits for readers, so it must not wait long; a
+ * backup may be reading for minutes.
+ */
+const patience = 50
+
+let sql: BetterSqlite3.Database | undefined
+
+parentPort?.on('message', (task: CheckpointTask) => {
+  if (task === 'stop') {
+    // Never the last connection, so that this folds nothing.
+    sql?.close()
+    parentPort?.close()
+    return
+  }
+  parentPort?.postMessage(fold(task))
+})
+
+function fold(task: Exclude<CheckpointTask, 'stop'>): CheckpointAnswer {
+  try {
+    // Beside the writer, who may append meanwhile; then what little is left is done while the writer waits.
+    const passive = checkpoint('PASSIVE')
+    return task === 'restart' ? checkpoint('RESTART') : passive
+  } catch (error) {
+    if (!(error instanceof BetterSqlite3.SqliteError)) throw error
+    return { failed: error.code, message: error.message }
+  }
+}
+
+function open(): BetterSqlite3.Database {
+  if (sql !== undefined) return sql
+  const opened = new BetterSqlite3(String(workerData), { fileMustExist: true, timeout: patience })
+  // Nothing is ever written here, and nothing is folded but by what is said above.
+  opened.pragma('wal_autocheckpoint = 0')
+  opened.pragma('synchronous = FULL')
+  sql = opened
+  return opened
+}
+
+function checkpoint(mode: 'PASSIVE' | 'RESTART'): CheckpointAnswer {
+  const [{ busy } = { busy: 1 }] = open().pragma(`wal_checkpoint(${mode})`) as readonly { busy: number }[]
+  return { isBusy: busy !== 0 }
+}
