@@ -80,6 +80,13 @@ export interface PendingLimits {
   readonly quota: Quota | undefined
 }
 
+export interface Reaped {
+  /** How many it could do something about. */
+  readonly handled: number
+  /** Where to go on; undefined at the end of a round. */
+  readonly last: ObjectKey | undefined
+}
+
 /** Thrown by `publish` when the upload was replaced between inspection and publication: inspect again. */
 export class UploadReplaced extends Error {
   override readonly name = 'UploadReplaced'
@@ -152,11 +159,11 @@ export interface MediaCatalog {
   expire(now: number, limit: number): Promise<number>
 
   /**
-   * Takes away objects that no row points at any more, at most `limit`: in one transaction each one is looked at again and, if
-   * it is still unwanted, removed by the part that `removal` makes for it. What is not gone for good by that is looked at again by
-   * the next call. Returns how many it could do something about.
+   * Takes away objects that no row points at any more, at most `limit` of those behind `after`: in one transaction each one is looked
+   * at again and, if it is still unwanted, removed by the part that `removal` makes for it. What is not gone for good by that stays, to
+   * be looked at again in the next round.
    */
-  reap(removal: (key: ObjectKey) => RemovalPart, limit: number): Promise<number>
+  reap(removal: (key: ObjectKey) => RemovalPart, limit: number, after?: ObjectKey): Promise<Reaped>
 
   /** True when any row points at these bytes. Synchronous: recovery and fsck ask it of every object. */
   isReferenced(key: ObjectKey): boolean

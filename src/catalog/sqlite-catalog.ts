@@ -100,7 +100,9 @@ export function makeSqliteCatalog(
     'DELETE FROM thumbnail WHERE source = ? RETURNING sha256',
   )
   const markUnwanted = sql.prepare<[Buffer]>('INSERT OR IGNORE INTO unwanted_object (sha256) VALUES (?)')
-  const nextUnwanted = sql.prepare<[number], { sha256: Buffer }>('SELECT sha256 FROM unwanted_object LIMIT ?')
+  const nextUnwanted = sql.prepare<[Buffer, number], { sha256: Buffer }>(
+    'SELECT sha256 FROM unwanted_object WHERE sha256 > ? ORDER BY sha256 LIMIT ?',
+  )
   const forgetUnwanted = sql.prepare<[Buffer]>('DELETE FROM unwanted_object WHERE sha256 = ?')
   const isOriginal = sql.prepare<{ key: Buffer }>(
     'SELECT 1 WHERE EXISTS (SELECT 1 FROM media WHERE sha256 = @key) OR EXISTS (SELECT 1 FROM pending WHERE sha256 = @key)',
@@ -320,11 +322,11 @@ export function makeSqliteCatalog(
         return expired.length
       }),
 
-    reap: (removal, limit) =>
+    reap: (removal, limit, after) =>
       // Alone: were it to share a transaction with the write that takes the last row away, a failed commit would bring the row
       // back, but not the file.
       writeAlone(() => {
-        const unwanted = nextUnwanted.all(limit)
+        const unwanted = nextUnwanted.all(after === undefined ? Buffer.alloc(0) : keyBytes(after), limit)
         const orphaned = new Set<string>()
         let handled = 0
         for (const { sha256 } of unwanted) {
@@ -341,7 +343,8 @@ export function makeSqliteCatalog(
           if (outcome !== 'busy') handled += 1
           failPoint('reap: in transaction')
         }
-        return handled
+        const last = unwanted.length < limit ? undefined : unwanted.at(-1)
+        return { handled, last: last && toObject(last.sha256, 0).key }
       }),
 
     isReferenced: key => isReferenced(keyBytes(key)),

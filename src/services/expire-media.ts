@@ -2,13 +2,24 @@
  * Upkeep: unfinished media ids end when their time is over, and bytes that no row points at any more go.
  * In small batches with a breath in between, because a transaction holds up every request of this process.
  */
+import { setImmediate } from 'node:timers/promises'
 import { failPoint } from '../domain/fail-point.ts'
+import type { ObjectKey } from '../domain/objects.ts'
 import type { Sluice } from './sluice.ts'
 
 type Needs = Pick<Sluice, 'clock' | 'catalog' | 'store'>
 
 /** Rows in one transaction: about a millisecond (measured: 5 to 7 µs a row). */
 const batch = 200
+
+/** Objects in one transaction: each costs a rename, which this thread waits for. */
+const reapBatch = 50
+
+/**
+ * Objects that are renamed before the directories they were in are synced, each once for all of them: there are 256 directories, and a sync
+ * for each object is what would let upkeep fall behind.
+ */
+const reapRound = 10_000
 
 export interface UpkeepReport {
   readonly expired: number
@@ -29,12 +40,28 @@ export async function upkeep(
   const expired = clockIsDoubtful ? 0 : await inBatches(() => catalog.expire(now, batch), signal)
   failPoint('expire: after commit')
   const reaped = await inBatches(async () => {
-    const count = await catalog.reap(store.removal, batch)
+    const count = await reapOnce({ catalog, store }, signal)
     await store.tidy()
     return count
   }, signal)
   failPoint('reap: after commit')
   return { expired, reaped }
+}
+
+/** @returns how many objects it could do something about */
+async function reapOnce({ catalog, store }: Pick<Sluice, 'catalog' | 'store'>, signal: AbortSignal): Promise<number> {
+  let count = 0
+  let seen = 0
+  let after: ObjectKey | undefined
+  do {
+    const { handled, last } = await catalog.reap(store.removal, reapBatch, after)
+    count += handled
+    seen += reapBatch
+    after = last
+    // A reaping waits for nothing, and would keep everybody else waiting.
+    await setImmediate()
+  } while (after !== undefined && seen < reapRound && !signal.aborted)
+  return count
 }
 
 async function inBatches(step: () => Promise<number>, signal: AbortSignal): Promise<number> {

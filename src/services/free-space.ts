@@ -21,15 +21,17 @@ export interface ExpectedUpload {
 }
 
 export interface Room {
-  /** @param bytes in all, so far */
-  arrived(bytes: number): void
+  /** @param bytes that the disk has taken of it, in all, so far */
+  written(bytes: number): void
   /** Must be called at the end, however the upload went. */
   release(): void
 }
 
 interface Reservation {
   readonly upload: ExpectedUpload
-  arrived: number
+  written: number
+  /** How much of it is in the books: taken of the disk when it was looked at, or promised. */
+  promised: number
 }
 
 /** Milliseconds for which a look at the disk is believed. */
@@ -47,17 +49,28 @@ export function makeFreeSpace({
   readonly look: () => Promise<number>
 }): FreeSpace {
   const underWay = new Set<Reservation>()
-  // Both as of the same moment: what arrives later is still in `reserved`, and not yet missing in `free`.
+  /** As of the last look; what was written since is still in `promised`. */
   let free = Number.POSITIVE_INFINITY
-  let reserved = 0
+  /** What may be missing from `free` by now, or will be. Never too little, also while the disk is being looked at. */
+  let promised = 0
+  let promisedSinceLook = 0
   let lookedAt = Number.NEGATIVE_INFINITY
   let looking: Promise<void> | undefined
 
   async function lookAgain(): Promise<void> {
+    // As it is before the look: of what is written during it nobody knows whether the disk counts it, and whoever ends during it may have
+    // written the rest after it.
+    const outstanding = [...underWay].reduce((sum, reservation) => sum + countAnew(reservation), 0)
+    promisedSinceLook = 0
     // A disk that can not say is no reason to refuse; whether it takes the bytes will show.
     free = await look().catch(() => Number.POSITIVE_INFINITY)
-    reserved = [...underWay].reduce((sum, reservation) => sum + outstanding(reservation), 0)
+    promised = outstanding + promisedSinceLook
     lookedAt = clock.elapsed()
+  }
+
+  function promise(bytes: number): void {
+    promised += bytes
+    promisedSinceLook += bytes
   }
 
   async function lookIfDue(): Promise<void> {
@@ -69,7 +82,7 @@ export function makeFreeSpace({
   }
 
   function requireRoom(bytes: number, minFree: number): void {
-    if (free - reserved - bytes >= minFree) return
+    if (free - promised - bytes >= minFree) return
     refuse('out_of_space', 'This server has too little space left for this; try again later', { retryAfterMs: 60_000 })
   }
 
@@ -80,16 +93,21 @@ export function makeFreeSpace({
     },
 
     reserve: async (upload, minFree) => {
-      const reservation = { upload, arrived: 0 }
-      const bytes = outstanding(reservation)
+      const bytes = expected(upload, 0)
       await lookIfDue()
       // Nothing may wait from here on, or two would be promised the same room.
       requireRoom(bytes, minFree)
-      reserved += bytes
+      promise(bytes)
+      const reservation = { upload, written: 0, promised: bytes }
       underWay.add(reservation)
       return {
-        arrived: bytesSoFar => {
-          reservation.arrived = bytesSoFar
+        written: bytesSoFar => {
+          reservation.written = bytesSoFar
+          const more = expected(upload, bytesSoFar) - reservation.promised
+          if (more <= 0) return
+          // Of unknown length, and longer than was thought.
+          reservation.promised += more
+          promise(more)
         },
         // Its bytes stay in the sum until the next look, which sees them on the disk, or sees that they are not.
         release: () => void underWay.delete(reservation),
@@ -98,7 +116,14 @@ export function makeFreeSpace({
   }
 }
 
-function outstanding({ upload: { declaredBytes, maxBytes }, arrived }: Reservation): number {
-  const expected = declaredBytes ?? Math.min(maxBytes, arrived + aheadOfUnknown)
-  return Math.max(0, expected - arrived)
+/** What is still to be written, as of now. */
+function countAnew(reservation: Reservation): number {
+  const { upload, written } = reservation
+  reservation.promised = expected(upload, written)
+  return Math.max(0, reservation.promised - written)
+}
+
+/** Bytes in all. */
+function expected({ declaredBytes, maxBytes }: ExpectedUpload, written: number): number {
+  return declaredBytes ?? Math.min(maxBytes, written + aheadOfUnknown)
 }

@@ -51,7 +51,7 @@ async function receive(
   try {
     const { maxBytes, declaredBytes } = body
     const { signal } = attempt
-    const limits = { maxBytes, declaredBytes, signal, ownsChunks: true, onProgress: room.arrived }
+    const limits = { maxBytes, declaredBytes, signal, ownsChunks: true, onWritten: room.written }
     const staged = await store.stage(body.stream, limits)
     // From here on a vanished client changes nothing: the bytes are whole, and the commit is not cancelled.
     attempt.received()

@@ -90,6 +90,7 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<ObjectSt
     const digest = digests.begin(limits.declaredBytes, isOurs)
     let bytes: Uint8Array = Buffer.alloc(0)
     let file: IncomingFile | undefined
+    let written = 0
     try {
       const batches = batchesOf(body, {
         take: chunk => {
@@ -108,6 +109,8 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<ObjectSt
         } else {
           file ??= await createIncomingFile(fs, layout.receiving(), leavings)
           await file.write(batch)
+          written += batch.reduce((sum, { byteLength }) => sum + byteLength, 0)
+          limits.onWritten?.(written)
           await digest.release(batch)
         }
       }
@@ -183,6 +186,8 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<ObjectSt
     for (const file of unsettled) await settleReceived(file)
     await leavings.retry()
     await trash.settle()
+    // Whoever removes much is kept waiting, so that what is to be deleted does not pile up here.
+    await trash.emptied()
   }
 
   return {

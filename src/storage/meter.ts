@@ -15,7 +15,7 @@ export interface Meter {
 }
 
 /** @throws MediaError `too_large` at once when more is promised than allowed */
-export function makeMeter({ maxBytes, declaredBytes, onProgress }: StageLimits): Meter {
+export function makeMeter({ maxBytes, declaredBytes }: StageLimits): Meter {
   let size = 0
   requireWithin(declaredBytes ?? 0, maxBytes)
 
@@ -24,7 +24,6 @@ export function makeMeter({ maxBytes, declaredBytes, onProgress }: StageLimits):
     take: chunk => {
       size += chunk.byteLength
       requireWithin(size, maxBytes)
-      onProgress?.(size)
     },
     finish: sha256 => {
       if (declaredBytes !== undefined && size !== declaredBytes) {

@@ -15,8 +15,8 @@ export interface StageLimits {
   readonly signal?: AbortSignal | undefined
   /** Nobody else ever looks at the chunks of the stream: the store may take their memory away when it has written them. */
   readonly ownsChunks?: boolean | undefined
-  /** Told with every chunk how many bytes have come so far. */
-  readonly onProgress?: ((bytes: number) => void) | undefined
+  /** Told how many bytes the disk has taken so far; not of those that are still in memory. */
+  readonly onWritten?: ((bytes: number) => void) | undefined
 }
 
 /** Bytes received whole and hashed, which nobody can read yet. Each one must end in `keep` or `discard`. */

@@ -25,6 +25,12 @@ export interface Trash {
   emptied(): Promise<void>
 }
 
+/**
+ * A deletion waits for the disk, so that one after another they fall behind; but a large one may keep it busy, and too many would keep
+ * uploads waiting, of whose 16 threads these take their part.
+ */
+const mostAtOnce = 4
+
 export function makeTrash({
   fs,
   layout,
@@ -39,15 +45,19 @@ export function makeTrash({
   const full: string[] = []
   const doubtful = new Set<ObjectKey>()
   const settled = new Set<ObjectKey>()
-  let emptying: Promise<void> | undefined
+  const emptying = new Set<Promise<void>>()
 
-  /** One after another: a large deletion may keep the disk busy, and many at once would keep uploads waiting. */
   async function empty(): Promise<void> {
     for (let path = full.pop(); path !== undefined; path = full.pop()) {
       failPoint('trash: before unlink')
       await leavings.remove(path)
     }
-    emptying = undefined
+  }
+
+  function beginToEmpty(): void {
+    if (emptying.size >= mostAtOnce) return
+    const lane = empty().finally(() => emptying.delete(lane))
+    emptying.add(lane)
   }
 
   async function syncIfThere(directory: string): Promise<void> {
@@ -69,7 +79,7 @@ export function makeTrash({
         throw error
       }
       full.push(aside)
-      emptying ??= empty()
+      beginToEmpty()
       return true
     },
     doubt: key => void doubtful.add(key),
@@ -82,6 +92,8 @@ export function makeTrash({
         settled.add(key)
       }
     },
-    emptied: async () => emptying,
+    emptied: async () => {
+      while (emptying.size > 0) await Promise.all(emptying)
+    },
   }
 }

@@ -2,7 +2,12 @@
  * The contract of `src/catalog/media-catalog.ts`, sentence by sentence, for every implementation.
  */
 import type { ExecutionContext, TestFn } from 'ava'
-import { type MediaCatalog, type StoredThumbnail, UploadReplaced } from '../../src/catalog/media-catalog.ts'
+import {
+  type MediaCatalog,
+  type Reaped,
+  type StoredThumbnail,
+  UploadReplaced,
+} from '../../src/catalog/media-catalog.ts'
 import type { ErrorCode } from '../../src/domain/errors.ts'
 import { MediaError } from '../../src/domain/errors.ts'
 import type { MediaId, UserId } from '../../src/domain/identifiers.ts'
@@ -74,7 +79,7 @@ export function mediaCatalogContract(test: TestFn, open: (t: ExecutionContext) =
       gone.push(key.slice(0, 1))
       return 'gone' as const
     }
-    while ((await catalog.reap(removal, 100)) > 0);
+    while ((await catalog.reap(removal, 100)).handled > 0);
     return gone.sort()
   }
 
@@ -306,12 +311,34 @@ export function mediaCatalogContract(test: TestFn, open: (t: ExecutionContext) =
       asked.push(key.slice(0, 1))
       return key.startsWith('2') ? two : 'gone'
     }
-    t.is(await catalog.reap(answer('leaving'), 10), 2)
-    t.is(await catalog.reap(answer('leaving'), 10), 1)
-    t.is(await catalog.reap(answer('busy'), 10), 0)
-    t.is(await catalog.reap(answer('gone'), 10), 1)
-    t.is(await catalog.reap(answer('gone'), 10), 0)
+    t.is((await catalog.reap(answer('leaving'), 10)).handled, 2)
+    t.is((await catalog.reap(answer('leaving'), 10)).handled, 1)
+    t.is((await catalog.reap(answer('busy'), 10)).handled, 0)
+    t.is((await catalog.reap(answer('gone'), 10)).handled, 1)
+    t.is((await catalog.reap(answer('gone'), 10)).handled, 0)
     t.deepEqual(asked, ['1', '2', '2', '2', '2'])
+  })
+
+  test('a round goes through all that is unwanted, a few at a time, whatever becomes of them', async t => {
+    const catalog = open(t)
+    for (const letter of ['1', '2', '3', '4', '5']) {
+      await publish(catalog, letter, object(letter))
+      await catalog.delete(media(letter), start + 3000)
+    }
+    const asked: string[] = []
+    const leaving = (key: ObjectKey) => () => {
+      asked.push(key.slice(0, 1))
+      return 'leaving' as const
+    }
+    const rounds: number[] = []
+    for (let after: ObjectKey | undefined, count = 0; count === 0 || after !== undefined; count += 1) {
+      const { handled, last }: Reaped = await catalog.reap(leaving, 2, after)
+      rounds.push(handled)
+      after = last
+    }
+    t.deepEqual(rounds, [2, 2, 1])
+    t.deepEqual(asked, ['1', '2', '3', '4', '5'])
+    t.deepEqual(await reaped(catalog), ['1', '2', '3', '4', '5'])
   })
 
   test('bytes that lose their last row while others are removed wait until that is committed', async t => {

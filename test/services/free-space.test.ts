@@ -77,10 +77,10 @@ test('bytes that have arrived are counted once, by the disk or by the reservatio
     clock.advance(1000)
   }
   await atMost300('nothing has come')
-  room.arrived(400)
+  room.written(400)
   world.free = 600
   await atMost300('a part has come')
-  room.arrived(600)
+  room.written(600)
   world.free = 400
   await atMost300('all has come')
 })
@@ -88,7 +88,7 @@ test('bytes that have arrived are counted once, by the disk or by the reservatio
 test('the room of an upload that has ended is free with the next look, not before the disk shows its bytes', async t => {
   const { clock, world, space } = disk(1000)
   const room = await space.reserve(upload(800), minFree)
-  room.arrived(800)
+  room.written(800)
   room.release()
   t.true(await refuses(space.reserve(upload(200), minFree)), 'the last look was before the bytes came')
   world.free = 200
@@ -106,7 +106,7 @@ test('of an upload of unknown length 16 MiB are kept ahead, but not more than it
   t.false(await refuses(space.reserve(upload(84 * mebibyte - 1000), 0)))
   t.false(await refuses(space.reserve(upload(undefined, 1000), 0)))
   t.true(await refuses(space.reserve(upload(1), 0)))
-  endless.arrived(50 * mebibyte)
+  endless.written(50 * mebibyte)
   world.free = 50 * mebibyte
   clock.advance(1000)
   t.true(await refuses(space.reserve(upload(undefined), 0)))
@@ -119,4 +119,41 @@ test('a disk that can not be asked refuses nobody; writing will show', async t =
   world.isMute = false
   clock.advance(1000)
   t.true(await refuses(space.requireSome(minFree)))
+})
+
+test('what is written while the disk is looked at is not taken for free, whenever the disk counted it', async t => {
+  for (const counted of [0, 400]) {
+    const clock = movableClock()
+    const looks: ((free: number) => void)[] = []
+    const space = makeFreeSpace({ clock, look: () => new Promise(resolve => looks.push(resolve)) })
+    const reserving = space.reserve(upload(600), minFree)
+    looks[0]?.(1000)
+    const room = await reserving
+    clock.advance(1000)
+    const asking = refuses(space.reserve(upload(301), minFree))
+    // During the look 400 bytes are written, which it sees or not; and the upload ends.
+    room.written(400)
+    room.release()
+    looks[1]?.(1000 - counted)
+    t.true(await asking, `${counted} were counted`)
+  }
+})
+
+test('an upload of unknown length that grows faster than the disk is looked at is counted as it grows', async t => {
+  const mebibyte = 2 ** 20
+  const { space } = disk(100 * mebibyte)
+  const endless = await space.reserve(upload(undefined), 0)
+  endless.written(60 * mebibyte)
+  t.true(await refuses(space.reserve(upload(25 * mebibyte), 0)))
+  t.false(await refuses(space.reserve(upload(24 * mebibyte), 0)))
+})
+
+test('an upload that was refused holds nothing', async t => {
+  const { clock, world, space } = disk(1000)
+  t.true(await refuses(space.reserve(upload(901), minFree)))
+  t.false(await refuses(space.reserve(upload(900), minFree)))
+  world.free = 2000
+  clock.advance(1000)
+  t.true(await refuses(space.reserve(upload(1001), minFree)))
+  t.false(await refuses(space.reserve(upload(1000), minFree)))
 })

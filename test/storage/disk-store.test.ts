@@ -432,6 +432,39 @@ test('what can not be taken back because the database is gone is left for recove
   t.deepEqual(world.files(), [key])
 })
 
+test('removed objects are deleted a few at a time, and tidying waits for them', async t => {
+  const go = gate()
+  let atOnce = 0
+  let most = 0
+  const isTrash = (path: string) => path.includes('/trash-')
+  const world = await openDiskWorld(t, {
+    fs: {
+      ...systemFileSystem,
+      unlink: async path => {
+        if (!isTrash(path)) return systemFileSystem.unlink(path)
+        atOnce += 1
+        most = Math.max(most, atOnce)
+        await go.opened
+        await systemFileSystem.unlink(path)
+        atOnce -= 1
+      },
+    },
+  })
+  for (let number = 0; number < 10; number += 1) remove(world, await store(world, bytesOf(40_000, `removed ${number}`)))
+  t.is(world.incoming().length, 10)
+  let isTidy = false
+  const tidying = world.store.tidy().then(() => {
+    isTidy = true
+  })
+  await new Promise(resolve => setImmediate(resolve))
+  t.false(isTidy)
+  t.is(most, 4)
+  go.open()
+  await tidying
+  t.is(most, 4)
+  t.deepEqual(world.incoming(), [])
+})
+
 test('keeping the same bytes again mends a damaged file', async t => {
   const world = await openDiskWorld(t)
   await store(world, content)
