@@ -23,6 +23,8 @@ export interface DrawSettings {
   readonly quality: number
   /** Asked between two thumbnails: whether anybody still wants them. */
   readonly isWanted: () => boolean
+  /** No other picture is being worked on. */
+  readonly isAlone: () => boolean
 }
 
 /**
@@ -42,7 +44,7 @@ export async function drawThumbnails(
   const wanted = new Map(specs.map(spec => [nameOf(targetSize(header.size, spec), spec), spec]))
   const drawn = new Map<string, Buffer>()
   // The largest first, so that the small ones fill the other lane meanwhile.
-  await inParallel(drawnAtOnce, [...wanted].sort(largestFirst), async ([name, spec]) => {
+  await inParallel(settings.isAlone() ? drawnAtOnce : 1, [...wanted].sort(largestFirst), async ([name, spec]) => {
     if (!settings.isWanted()) return
     drawn.set(
       name,
@@ -56,7 +58,10 @@ export async function drawThumbnails(
   })
 }
 
-/** More would bring nothing on two processors, and take threads that files need. */
+/**
+ * More would bring nothing on two processors, and take threads that files need. Beside another picture, which keeps the second processor
+ * busy, one at a time: everybody else would only wait longer.
+ */
 const drawnAtOnce = 2
 
 function nameOf({ width, height }: PictureSize, { method }: ThumbnailSpec): string {

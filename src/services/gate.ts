@@ -7,6 +7,8 @@ export interface Gate {
    * Whoever aborts `signal` while waiting leaves the line at once with the signal's reason; work that has begun is not touched.
    */
   run<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T>
+  /** How many are inside at the moment. */
+  inside(): number
 }
 
 /** @param places how many may be inside at once, ≥ 1 */
@@ -41,6 +43,7 @@ export function makeGate(places: number): Gate {
   }
 
   return {
+    inside: () => places - free,
     run: async (work, signal) => {
       signal?.throwIfAborted()
       if (free > 0) free -= 1

@@ -47,10 +47,11 @@ export interface RendererNeeds {
 export function makeRenderer(needs: RendererNeeds): RenderThumbnails {
   const { timeout, concurrency } = needs.config.thumbnails
   const lendMemory = makePictureMemory(concurrency)
+  const isAlone = (): boolean => needs.decoding.inside() === 1
   return async (object, specs, { evenAtOriginalSize = false } = {}) => {
     try {
       const turn = await takeTurn(needs.decoding, timeout, isWanted =>
-        render({ ...needs, lendMemory }, object, { specs, evenAtOriginalSize, isWanted }),
+        render({ ...needs, lendMemory }, object, { specs, evenAtOriginalSize, isWanted, isAlone }),
       )
       if (turn.outcome === 'done') return turn.value
       const isLate = turn.outcome === 'timeout'
@@ -65,6 +66,7 @@ interface Task {
   readonly specs: readonly ThumbnailSpec[]
   readonly evenAtOriginalSize: boolean
   readonly isWanted: () => boolean
+  readonly isAlone: () => boolean
 }
 
 /** @throws what the store throws */
@@ -82,7 +84,7 @@ async function render(
 async function renderBytes(
   bytes: Buffer,
   settings: Config['thumbnails'],
-  { specs, evenAtOriginalSize, isWanted }: Task,
+  { specs, evenAtOriginalSize, isWanted, isAlone }: Task,
 ): Promise<Rendering> {
   const header = await readPictureHeader(bytes)
   if (header === undefined) return failed('unsupported', 'not a picture of a format that is decoded here')
@@ -93,7 +95,10 @@ async function renderBytes(
   const missing = specs.filter(spec => evenAtOriginalSize || !originalServes(header, spec))
   if (missing.length === 0) return { outcome: 'rendered', thumbnails: [] }
   try {
-    return { outcome: 'rendered', thumbnails: await drawThumbnails(bytes, header, missing, { ...settings, isWanted }) }
+    return {
+      outcome: 'rendered',
+      thumbnails: await drawThumbnails(bytes, header, missing, { ...settings, isWanted, isAlone }),
+    }
   } catch (error) {
     const detail = messageOf(error)
     return failed(detail.startsWith('timeout') ? 'timeout' : 'damaged', detail)

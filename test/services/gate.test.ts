@@ -17,12 +17,14 @@ test('no more work runs at once than there are places', async t => {
   const work = async (): Promise<void> => {
     inside += 1
     most = Math.max(most, inside)
+    t.true(gate.inside() >= inside)
     await new Promise(resolve => setImmediate(resolve))
     inside -= 1
   }
   await Promise.all(Array.from({ length: 20 }, () => gate.run(work)))
   t.is(most, 2)
   t.is(inside, 0)
+  t.is(gate.inside(), 0)
 })
 
 test('those who wait get in by the order in which they came', async t => {

@@ -50,7 +50,8 @@ test('when nobody wants thumbnails any more, no more are drawn', async t => {
     return questions <= 1
   }
   const specs = [32, 64, 96].map(side => ({ width: side, height: side, method: 'crop' as const }))
-  const drawn = await drawThumbnails(bytes, header, specs, { maxPixels: 1e6, timeout: 20_000, quality: 80, isWanted })
+  const settings = { maxPixels: 1e6, timeout: 20_000, quality: 80, isWanted, isAlone: () => false }
+  const drawn = await drawThumbnails(bytes, header, specs, settings)
   t.is(drawn.length, 1)
 })
 
