@@ -9,6 +9,7 @@ import { type ErrorCode, errorTable, MediaError, RelayedError } from '../domain/
 import type { State, Step } from './context.ts'
 import { corsHeaderNames } from './cors.ts'
 import { type Exchange, loggedPath, requestIdHeader } from './request-log.ts'
+import { ClientGone } from './send-pieces.ts'
 
 export interface ErrorAnswer {
   readonly status: number
@@ -125,6 +126,7 @@ const brokenConnection = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED', 'ERR_ST
  * other error still deserves its line.
  */
 function isVanished({ req, res }: Pick<Exchange, 'req' | 'res'>, error: unknown): boolean {
+  if (error instanceof ClientGone) return true
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
   return req.socket.destroyed && !res.errored && brokenConnection.has(code)
 }

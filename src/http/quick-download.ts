@@ -57,7 +57,7 @@ export function makeQuickDownload(
       limit(principal.userId)
       state.userId = principal.userId
       const { key, size } = media.object
-      const send = pieceSender(exchange, size)
+      const send = pieceSender(res, size)
       return await store.pour(key, { start: 0, end: size - 1 }, piece => {
         // Not before there is something to send: an error still has to find the usual way.
         if (state.requestId === '') {

@@ -67,7 +67,7 @@ async function sendObject(
   if (range !== undefined) ctx.set('Content-Range', contentRange(range, size))
   ctx.length = length
   if (ctx.method === 'HEAD') return
-  const isThere = await store.pour(key, range ?? everything(size), pieceSender(ctx, length))
+  const isThere = await store.pour(key, range ?? everything(size), pieceSender(ctx.res, length))
   // A row says that the bytes are there: this is a defect or a damaged disk, so not a 404 that clients would believe.
   if (!isThere) refuse('storage_failed', 'The content can not be read at the moment', { cause: `lost object ${key}` })
   // Of nothing there is no piece, and Koa would invent a body.

@@ -200,4 +200,6 @@ test('whoever goes away in the middle leaves no open file, also with a second re
   await until(() => open() === 2)
   client.destroy()
   await until(() => open() === 0)
+  const levels = sluice.logLines.map(line => JSON.parse(line).level)
+  t.false(levels.includes('error') || levels.includes('warn'))
 })
