@@ -144,7 +144,10 @@ export interface MediaCatalog {
    */
   delete(mediaId: MediaId, at: number): Promise<Deleted>
 
-  /** Gives up a pending or uploaded id before its time; its bytes go if nobody else has them. Harmless when it is gone. */
+  /**
+   * Gives up an id that no client knows: pending, uploaded or rejected → gone; its bytes go if nobody else has them. Harmless when it is
+   * gone, or ready.
+   */
   abandon(mediaId: MediaId): Promise<void>
 
   /** The thumbnails that exist of these bytes. */

@@ -88,6 +88,7 @@ export function makeSqliteCatalog(
   const takePending = sql.prepare<[string], { sha256: Buffer | null }>(
     'DELETE FROM pending WHERE media_id = ? RETURNING sha256',
   )
+  const takeRejected = sql.prepare<[string]>("DELETE FROM media WHERE media_id = ? AND state = 'rejected'")
   const findThumbnails = sql.prepare<[Buffer], ThumbnailRow>('SELECT * FROM thumbnail WHERE source = ?')
   const findThumbnail = sql.prepare<[Buffer, number, number, string], ThumbnailRow>(
     'SELECT * FROM thumbnail WHERE source = ? AND width = ? AND height = ? AND method = ?',
@@ -299,6 +300,7 @@ export function makeSqliteCatalog(
     abandon: mediaId =>
       write(() => {
         for (const { sha256 } of takePending.all(mediaId)) if (sha256 !== null) markUnwanted.run(sha256)
+        takeRejected.run(mediaId)
         failPoint('abandon: in transaction')
       }),
 

@@ -257,6 +257,22 @@ export function mediaCatalogContract(test: TestFn, open: (t: ExecutionContext) =
     t.deepEqual(await reaped(catalog), ['1'])
   })
 
+  test('what is given up leaves nothing, not even its rejection; what is ready stays', async t => {
+    const catalog = open(t)
+    for (const name of ['pending', 'uploaded', 'rejected']) await reserve(catalog, name)
+    await upload(catalog, 'uploaded', object('1'))
+    await catalog.reject(
+      await upload(catalog, 'rejected', object('2')),
+      { code: 'type_refused', reason: 'a page' },
+      start + 5,
+    )
+    await publish(catalog, 'ready', object('3'))
+    for (const name of ['pending', 'uploaded', 'rejected', 'ready', 'never']) await catalog.abandon(media(name))
+    for (const name of ['pending', 'uploaded', 'rejected']) t.is(await catalog.find(media(name)), undefined, name)
+    t.is((await catalog.find(media('ready')))?.state, 'ready')
+    t.deepEqual(await reaped(catalog), ['1', '2'])
+  })
+
   test('bytes that several media share go with the last of them', async t => {
     const catalog = open(t)
     for (const name of ['a', 'b', 'c']) await reserve(catalog, name)

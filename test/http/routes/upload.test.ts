@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
+import BetterSqlite3 from 'better-sqlite3'
 import { type Body, tokens, withSluice } from '../../support/with-sluice.ts'
 
 for (const version of ['v3', 'v1', 'r0']) {
@@ -57,6 +58,9 @@ test('a refused upload leaves no id, no bytes and no pending place', async t => 
   })
   t.is(disguised.status, 403)
   t.deepEqual(readdirSync(join(sluice.dataDir, 'incoming')), [])
+  const sql = new BetterSqlite3(join(sluice.dataDir, 'sluice.db'), { readonly: true })
+  for (const table of ['media', 'pending']) t.is(sql.prepare(`SELECT count(*) FROM ${table}`).pluck().get(), 0, table)
+  sql.close()
   await t.notThrowsAsync(sluice.create())
 })
 
