@@ -67,9 +67,14 @@ function refuse(why: string): number {
   return 2
 }
 
-function isDue({ name }: Trial): boolean {
-  const earlier = readResults(publishedFile)?.trials.find(result => result.name === name)
-  return earlier?.commit !== currentCommit() || Object.keys(earlier.failed).length > 0
+function isDue(trial: Trial): boolean {
+  const earlier = readResults(publishedFile)?.trials.find(({ name }) => name === trial.name)
+  if (earlier === undefined || earlier.commit !== currentCommit()) return true
+  return earlier.rounds < roundsOf(trial) || Object.keys(earlier.failed).length > 0
+}
+
+function roundsOf(trial: Trial): number {
+  return options.quick ? 1 : Number(options.rounds ?? trial.rounds ?? 5)
 }
 
 async function holdAll(chosen: readonly Trial[]): Promise<number> {
@@ -123,9 +128,8 @@ function keepAndShow(trial: Trial, result: TrialResult): void {
 /** @returns undefined when the trial broke; it has said why */
 async function holdOne(trial: Trial, dir: string, builds: readonly Build[]): Promise<TrialResult | undefined> {
   const { quick } = options
-  const rounds = quick ? 1 : Number(options.rounds ?? trial.rounds ?? 5)
   const large = options.large || options.record
-  const task: Task = { trial: trial.name, rounds, dir, quick, large, builds }
+  const task: Task = { trial: trial.name, rounds: roundsOf(trial), dir, quick, large, builds }
   const profiles = options.profile ? { BENCH_PROFILES: join(benchDir, 'profiles') } : {}
   const child = fork(join(import.meta.dirname, 'one-trial.ts'), {
     stdio: 'inherit',
