@@ -43,8 +43,10 @@ const userOf = (number: number) => `@user-${number % 1000}:localhost`
 function fill(file: string, { media, pending = 0 }: Rows): void {
   const sql = new BetterSqlite3(file)
   // Nobody relies on it yet.
+  sql.pragma('journal_mode = OFF')
   sql.pragma('synchronous = OFF')
   sql.pragma('cache_size = -1000000')
+  const addIndexes = withoutIndexes(sql)
   const now = Date.now()
   const addMedia = sql.prepare(
     `INSERT INTO media (media_id, owner, state, created_at, ended_at, frozen, size, sha256, content_type)
@@ -61,8 +63,22 @@ function fill(file: string, { media, pending = 0 }: Rows): void {
     const expiresAt = now - (pending - number)
     addPending.run(mediaIdOf(media + number), userOf(number), expiresAt - 86_400_000, expiresAt)
   })
-  sql.pragma('wal_checkpoint(TRUNCATE)')
+  addIndexes()
+  sql.pragma('journal_mode = WAL')
   sql.close()
+}
+
+/** Indexes are made faster in one go than row by row. @returns what puts them back */
+function withoutIndexes(sql: BetterSqlite3.Database): () => void {
+  const indexes = sql
+    .prepare<[], { name: string; sql: string }>(
+      "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL",
+    )
+    .all()
+  for (const { name } of indexes) sql.exec(`DROP INDEX ${name}`)
+  return () => {
+    for (const index of indexes) sql.exec(index.sql)
+  }
 }
 
 function inBatches(sql: BetterSqlite3.Database, count: number, add: (number: number) => void): void {
