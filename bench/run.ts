@@ -12,7 +12,7 @@
  */
 import { execFileSync, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { loadavg } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -91,6 +91,7 @@ async function holdAll(chosen: readonly Trial[]): Promise<number> {
   // Deleted at the very end: creating files soon after many were deleted is slow on some file systems.
   const runDir = join(benchDir, `run-${process.pid}`)
   mkdirSync(runDir, { recursive: true })
+  removeLeftovers()
   const from = performance.now()
   const broken: string[] = []
   try {
@@ -107,6 +108,14 @@ async function holdAll(chosen: readonly Trial[]): Promise<number> {
   if (options.record) execFileSync(process.execPath, [join(projectRoot, 'tools/docs.ts')], { stdio: 'inherit' })
   if (broken.length > 0) console.error(`These could not be held, or not by all: ${broken.join(', ')}`)
   return broken.length === 0 ? 0 : 1
+}
+
+/** Of suites that were killed: gigabytes, maybe. */
+function removeLeftovers(): void {
+  for (const name of readdirSync(benchDir)) {
+    const pid = /^run-(\d+)$/.exec(name)?.[1]
+    if (pid !== undefined && !existsSync(`/proc/${pid}`)) rmSync(join(benchDir, name), { recursive: true, force: true })
+  }
 }
 
 function keepAndShow(trial: Trial, result: TrialResult): void {
