@@ -23,6 +23,8 @@ export interface DrawSettings {
   readonly quality: number
   /** Asked between two thumbnails: whether anybody still wants them. */
   readonly isWanted: () => boolean
+  /** Told of each that is drawn, while others still are. May be called after nobody waits any more. */
+  readonly onDrawn?: ((bytes: Buffer) => void) | undefined
   /** No other picture is being worked on. */
   readonly isAlone: () => boolean
 }
@@ -46,10 +48,10 @@ export async function drawThumbnails(
   // The largest first, so that the small ones fill the other lane meanwhile.
   await inParallel(settings.isAlone() ? drawnAtOnce : 1, [...wanted].sort(largestFirst), async ([name, spec]) => {
     if (!settings.isWanted()) return
-    drawn.set(
-      name,
-      await encode(await derive(raster, header.size, spec), targetSize(header.size, spec), contentType, settings),
-    )
+    const picture = await derive(raster, header.size, spec)
+    const bytes = await encode(picture, targetSize(header.size, spec), contentType, settings)
+    drawn.set(name, bytes)
+    settings.onDrawn?.(bytes)
   })
   return specs.flatMap(spec => {
     const actual = targetSize(header.size, spec)

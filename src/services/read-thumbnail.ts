@@ -9,9 +9,9 @@ import { canonicalType } from '../domain/media-formats.ts'
 import { essenceOf } from '../domain/media-type.ts'
 import type { ObjectInfo } from '../domain/objects.ts'
 import { answerThumbnail, type ThumbnailSpec } from '../domain/thumbnails.ts'
-import { stageThumbnails } from './prepare-thumbnails.ts'
 import type { RenderFailure } from './render-thumbnails.ts'
 import type { Sluice } from './sluice.ts'
+import { stageThumbnails } from './stage-thumbnails.ts'
 
 type Needs = Pick<Sluice, 'catalog' | 'store' | 'render' | 'renderings' | 'renderFailures'>
 
@@ -52,7 +52,7 @@ async function makeThumbnail(needs: Needs, object: ObjectInfo, spec: ThumbnailSp
     refuseFor(rendering.reason)
   }
   failPoint('thumbnail: rendered')
-  const { staged, thumbnails } = await stageThumbnails(needs, rendering.thumbnails)
+  const { staged, thumbnails } = await stageThumbnails(needs.store).finish(rendering.thumbnails)
   failPoint('thumbnail: staged')
   const [thumbnail] = thumbnails
   if (thumbnail === undefined) refuseFor('timeout')

@@ -28,6 +28,8 @@ export type RenderFailure = 'unsupported' | 'too_large' | 'damaged' | 'timeout' 
 export interface RenderOptions {
   /** True where the original itself is no answer. Otherwise specs for which it can stand are left out of the result. */
   readonly evenAtOriginalSize?: boolean
+  /** Told of each that is drawn, while others still are; it may be called after the rendering has failed. */
+  readonly onDrawn?: (bytes: Buffer) => void
 }
 
 /** Never rejects. */
@@ -48,10 +50,10 @@ export function makeRenderer(needs: RendererNeeds): RenderThumbnails {
   const { timeout, concurrency } = needs.config.thumbnails
   const lendMemory = makePictureMemory(concurrency)
   const isAlone = (): boolean => needs.decoding.inside() === 1
-  return async (object, specs, { evenAtOriginalSize = false } = {}) => {
+  return async (object, specs, { evenAtOriginalSize = false, onDrawn } = {}) => {
     try {
       const turn = await takeTurn(needs.decoding, timeout, isWanted =>
-        render({ ...needs, lendMemory }, object, { specs, evenAtOriginalSize, isWanted, isAlone }),
+        render({ ...needs, lendMemory }, object, { specs, evenAtOriginalSize, onDrawn, isWanted, isAlone }),
       )
       if (turn.outcome === 'done') return turn.value
       const isLate = turn.outcome === 'timeout'
@@ -65,6 +67,7 @@ export function makeRenderer(needs: RendererNeeds): RenderThumbnails {
 interface Task {
   readonly specs: readonly ThumbnailSpec[]
   readonly evenAtOriginalSize: boolean
+  readonly onDrawn: RenderOptions['onDrawn'] | undefined
   readonly isWanted: () => boolean
   readonly isAlone: () => boolean
 }
@@ -84,7 +87,7 @@ async function render(
 async function renderBytes(
   bytes: Buffer,
   settings: Config['thumbnails'],
-  { specs, evenAtOriginalSize, isWanted, isAlone }: Task,
+  { specs, evenAtOriginalSize, onDrawn, isWanted, isAlone }: Task,
 ): Promise<Rendering> {
   const header = await readPictureHeader(bytes)
   if (header === undefined) return failed('unsupported', 'not a picture of a format that is decoded here')
@@ -97,7 +100,7 @@ async function renderBytes(
   try {
     return {
       outcome: 'rendered',
-      thumbnails: await drawThumbnails(bytes, header, missing, { ...settings, isWanted, isAlone }),
+      thumbnails: await drawThumbnails(bytes, header, missing, { ...settings, onDrawn, isWanted, isAlone }),
     }
   } catch (error) {
     const detail = messageOf(error)
