@@ -30,7 +30,8 @@ test.serial('a repair killed at any step has lost nothing, and the next one ends
   let kills = 0
   for (const point of pointsOf('repair')) {
     for (const time of times) {
-      const dataDir = join(dir, `data-${kills}`)
+      const dataDir = join(dir, 'data')
+      rmSync(dataDir, { recursive: true, force: true })
       cpSync(damaged, dataDir, { recursive: true })
       const { signal } = await run(dataDir, repair, { CRASH_AT: point, CRASH_AT_TIME: String(time) })
       if (signal !== 'SIGKILL') break
@@ -43,7 +44,6 @@ test.serial('a repair killed at any step has lost nothing, and the next one ends
       const found = hashesBelow(join(dataDir, 'lost+found'))
       for (const [name, sha256] of Object.entries(strays)) t.true(found.has(sha256), `${name} after ${point}`)
       t.deepEqual(mediaIn(dataDir), kept)
-      rmSync(dataDir, { recursive: true })
     }
   }
   t.log(`${kills} kills`)
