@@ -4,7 +4,7 @@
  */
 import { Command, CommanderError, Option } from 'commander'
 import { ConfigError } from '../config/parse-config.ts'
-import { PassedSocketsError } from '../start/passed-sockets.ts'
+import { StartError } from '../start/start-error.ts'
 import { DataDirectoryError } from '../storage/data-directory.ts'
 import { KeyFileError } from '../tokens/key-files.ts'
 import { checkConfig } from './check-config.ts'
@@ -32,8 +32,13 @@ export async function runCommandLine(argv: readonly string[], { assets }: Surrou
     .option('--init', 'make the store when the data directory is missing or empty')
     .action(async options => {
       const { serve } = await import('./serve.ts')
-      exitCode = await serve({ ...options, assets })
+      exitCode = await serve({ ...options, assets, program: argv[1] ?? '' })
     })
+
+  program.command('edge-worker', { hidden: true }).action(async () => {
+    const { edgeWorker } = await import('./edge-worker.ts')
+    exitCode = await edgeWorker()
+  })
 
   program
     .command('demo')
@@ -123,7 +128,7 @@ function explain(error: unknown): number {
     for (const { path, message } of error.problems) console.error(`  ${path}: ${message}`)
     return 2
   }
-  if (error instanceof DataDirectoryError || error instanceof KeyFileError || error instanceof PassedSocketsError) {
+  if (error instanceof DataDirectoryError || error instanceof KeyFileError || error instanceof StartError) {
     console.error(`sluice: ${error.message}`)
     return 2
   }

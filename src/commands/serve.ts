@@ -1,6 +1,7 @@
 /**
  * `sluice serve`: starts, says where it can be reached, and stops when it is told to.
  */
+import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import type { Logger } from 'pino'
 import type { Config } from '../config/config.ts'
@@ -17,10 +18,12 @@ export interface ServeOptions extends ConfigOption {
   readonly only?: 'api' | 'edge' | undefined
   readonly init?: boolean | undefined
   readonly assets: URL
+  /** The file that was started, which is started again for the workers. */
+  readonly program: string
 }
 
 /** Resolves when the server has stopped. */
-export async function serve({ config: file, only, init, assets }: ServeOptions): Promise<number> {
+export async function serve({ config: file, only, init, assets, program }: ServeOptions): Promise<number> {
   const signals = listenForSignals()
   const config = readConfig({ config: file })
   const log = openLog(config.log)
@@ -29,6 +32,9 @@ export async function serve({ config: file, only, init, assets }: ServeOptions):
     config,
     sockets,
     cancelled: signals.stopping,
+    // Advanced: a configuration is more than JSON.
+    fork: () =>
+      fork(program, ['edge-worker'], { serialization: 'advanced', stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }),
     // Embedded defaults are for somebody who tries Sluice for the first time; they are not asked to make a directory first.
     init: init === true || usesEmbeddedDefaults(config, file),
     only,

@@ -27,7 +27,13 @@ export interface Config {
     /** CIDR. */
     readonly trustedProxies: readonly string[]
   }
-  readonly edge: { readonly listen: Address; readonly publicUrl: string | undefined; readonly offerUploadUrl: boolean }
+  readonly edge: {
+    readonly listen: Address
+    readonly publicUrl: string | undefined
+    readonly offerUploadUrl: boolean
+    /** Processes that serve it beside this one; 0: this one does. */
+    readonly workers: number
+  }
   /** undefined: standalone. */
   readonly homeserver: { readonly url: string; readonly timeout: number } | undefined
   readonly auth: { readonly tokens: readonly StaticToken[]; readonly queryToken: boolean; readonly cacheTtl: number }

@@ -111,7 +111,12 @@ function toConfig(settings: Settings, cwd: string): Config {
     serverName: settings.server_name,
     dataDir: resolve(cwd, settings.data_dir),
     api: { listen: api.listen, publicUrl: api.public_url, trustedProxies: api.trusted_proxies },
-    edge: { listen: edge.listen, publicUrl: edge.public_url, offerUploadUrl: edge.offer_upload_url },
+    edge: {
+      listen: edge.listen,
+      publicUrl: edge.public_url,
+      offerUploadUrl: edge.offer_upload_url,
+      workers: edge.workers,
+    },
     homeserver,
     auth: {
       tokens: auth.tokens.map(({ token, user_id, admin }) => ({ token, userId: user_id, admin })),

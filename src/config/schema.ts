@@ -191,6 +191,11 @@ export const settingsSchema = section({
         'The URL that upload and download URLs begin with; without it, the listening address.',
       ),
       offer_upload_url: key(flag, true, 'Whether creating a media hands out an upload URL on the edge.'),
+      workers: key(
+        count(0, 64),
+        0,
+        'How many processes of their own serve the edge; 0: the one that serves everything else. On two cores that is faster.',
+      ),
     }),
     {},
   ),

@@ -24,7 +24,7 @@ import { DataDirectoryError, type OpenedDataDirectory, openDataDirectory } from 
 import { openDiskStore } from '../storage/disk-store.ts'
 import type { Member } from '../storage/layout.ts'
 import type { ObjectStore } from '../storage/object-store.ts'
-import { type Patience, takeOverDataDirectory } from '../storage/serving-lock.ts'
+import { lockAsMember, type Patience, takeOverDataDirectory } from '../storage/serving-lock.ts'
 import { isShardName } from '../storage/shards.ts'
 
 export type Role = 'api' | 'edge' | 'both'
@@ -57,8 +57,8 @@ export interface FoundationOptions extends Surroundings {
   readonly init: boolean
   readonly role: Role
   /**
-   * Which of several processes that serve the edge together this is, counted from 1. Such a one takes no lock, and recovers what an
-   * earlier one of the same number left; whoever starts them holds the lock of the edge, and has recovered for all of them before.
+   * Which of several processes that serve the edge together this is, counted from 1. Such a one recovers what an earlier
+   * one of the same number left; whoever starts them holds the lock of the edge, and has recovered for all of them before.
    */
   readonly member?: number
   /** For a predecessor that is shutting down; without it, nobody is waited for. */
@@ -73,10 +73,11 @@ export async function openFoundation(options: FoundationOptions): Promise<Opened
   const role: Member = options.member === undefined ? options.role : `edge.${options.member}`
   const { dir, storeId, isFull } = openDataDirectory(config.dataDir, { init, random, clock })
   if (isFull) log.warn({ event: 'disk full', dir }, 'the disk is full: media is served, and uploads are refused')
-  if (options.member === undefined) {
-    const lock = await takeOverDataDirectory(dir, options.role, options.patience ?? { waitMs: 0 })
-    onClose(() => lock.release())
-  }
+  const lock =
+    options.member === undefined
+      ? await takeOverDataDirectory(dir, options.role, options.patience ?? { waitMs: 0 })
+      : lockAsMember(dir)
+  onClose(() => lock.release())
 
   const database = openIndex({ dir, storeId, log })
   onClose(() => database.close())

@@ -3,12 +3,13 @@
  * between its end and the start of the next one wait in them, so that a restart refuses nobody.
  */
 import type { Surface } from '../http/cors.ts'
+import { StartError } from './start-error.ts'
 
 /** Descriptors by what is to be served on them. */
 export type PassedSockets = Readonly<Partial<Record<Surface, number>>>
 
 /** What was passed is not what is to be opened. The message is for the operator. */
-export class PassedSocketsError extends Error {
+export class PassedSocketsError extends StartError {
   override readonly name = 'PassedSocketsError'
 }
 

@@ -1,12 +1,11 @@
 /**
  * Opens the doors: foundation, keys, the two listeners, upkeep; and closes them again in the reverse order.
  */
-import { isDeepStrictEqual } from 'node:util'
+import type { ChildProcess } from 'node:child_process'
 import type { Config, StaticToken } from '../config/config.ts'
-import { ConfigError } from '../config/parse-config.ts'
 import type { ServerName } from '../domain/identifiers.ts'
 import type { Surface } from '../http/cors.ts'
-import { openListener } from '../http/listener.ts'
+import { type ListeningOptions, openListener } from '../http/listener.ts'
 import { makeArrivals } from '../services/arrivals.ts'
 import { makeGate } from '../services/gate.ts'
 import { makeUnderWay } from '../services/under-way.ts'
@@ -15,7 +14,11 @@ import { openSigningKeys } from '../tokens/keyring.ts'
 import { makeProvenTokens } from '../tokens/proven-tokens.ts'
 import { makeGrantSigner } from '../tokens/sign-grant.ts'
 import { makeGrantVerifier } from '../tokens/verify-grant.ts'
+import { lastGrace } from './closing.ts'
 import { type Door, openDoor } from './door.ts'
+import { addressOf, requireEdgeAddress } from './edge-address.ts'
+import { type EdgeWorkers, openEdgeWorkers } from './edge-workers.ts'
+import { changedFixedSettings } from './fixed-settings.ts'
 import { type FoundationOptions, openFoundation, type Surroundings } from './foundation.ts'
 import { makeApiHandler, makeEdgeHandler } from './handlers.ts'
 import type { PassedSockets } from './passed-sockets.ts'
@@ -31,6 +34,8 @@ export interface StartOptions extends Surroundings {
   readonly only: 'api' | 'edge' | undefined
   /** Those that systemd passed; what is missing is opened. */
   readonly sockets?: PassedSockets
+  /** Starts a process of `commands/edge-worker.ts`. Without it this process serves the edge, whatever `edge.workers` says. */
+  readonly fork?: () => ChildProcess
   /** Ends the waiting for a predecessor, with its reason. */
   readonly cancelled?: AbortSignal
   /** The directory `assets/`. */
@@ -72,19 +77,20 @@ async function open(
   options: StartOptions,
   onClose: FoundationOptions['onClose'],
 ): Promise<Omit<RunningSluice, 'close'>> {
-  const { init, only, sockets = {}, cancelled, clock, random, log, assets } = options
+  const { init, only, sockets = {}, fork, cancelled, clock, random, log, assets } = options
   const role = only ?? 'both'
   if (role === 'api') requireEdgeAddress(options.config)
   const { serverName, limits, shutdownGrace } = options.config
   const patienceFor = makePatience({ waitMs: shutdownGrace + lastGrace + 5_000, log, signal: cancelled })
 
   const underWay = makeUnderWay()
-  const doors: Door[] = []
+  const doors: Pick<Door, 'close'>[] = []
   const closeDoors = (graceMs: number) => Promise.all(doors.map(door => door.close(graceMs)))
   // For a start that fails. Whatever opens later is closed before.
   onClose(() => closeDoors(0))
   // First, because a predecessor may have the data directory for a while longer: meanwhile clients wait, and are not refused.
-  const edge = role === 'api' ? undefined : await openDoorFor('edge')
+  const workers = role === 'api' ? undefined : await openWorkers()
+  const edge = role === 'api' || workers !== undefined ? undefined : await openDoorFor('edge')
   const api = role === 'edge' ? undefined : await openDoorFor('api')
 
   const foundation = await openFoundation({
@@ -126,9 +132,11 @@ async function open(
     role === 'edge'
       ? undefined
       : makeGrantSigner({ keys: await openSigningKeys(keysDir, { clock, random }), serverName, proven })
-  const verifier = role === 'api' ? undefined : await makeGrantVerifier({ keysDir, serverName, clock, proven })
-  const edgeUrl = (current: Config) => current.edge.publicUrl ?? edge?.url ?? addressOf(current.edge.listen)
+  const verifier = edge === undefined ? undefined : await makeGrantVerifier({ keysDir, serverName, clock, proven })
+  const listensAt = edge?.url ?? workers?.url
+  const edgeUrl = (current: Config) => current.edge.publicUrl ?? listensAt ?? addressOf(current.edge.listen)
 
+  await workers?.open(options.config)
   takeUp(inForce(options.config))
   const upkeep = startUpkeep(foundation)
   onClose(() => upkeep.stop())
@@ -140,14 +148,30 @@ async function open(
   onClose(() => scrub?.stop())
 
   async function openDoorFor(surface: Surface): Promise<Door> {
-    const { listen: address } = options.config[surface]
-    const { [surface]: socket } = sockets
+    const place = placeOf(surface)
     const { idleTimeout } = limits
-    const open = () =>
-      openDoor(underWay, onRequest => openListener({ onRequest, address, socket, surface, idleTimeout, log }))
-    const door = await takeOverPort(open, patienceFor(`${address.host}:${address.port}`))
+    const door = await takeOverPort(
+      () => openDoor(underWay, onRequest => openListener({ ...place, onRequest, surface, idleTimeout, log })),
+      patienceFor(nameOf(place)),
+    )
     doors.push(door)
     return door
+  }
+
+  async function openWorkers(): Promise<EdgeWorkers | undefined> {
+    const { workers: count } = options.config.edge
+    if (count === 0 || fork === undefined) return undefined
+    const place = placeOf('edge')
+    const crew = await takeOverPort(
+      () => openEdgeWorkers({ ...place, count, fork, log, lastGrace }),
+      patienceFor(nameOf(place)),
+    )
+    doors.push(crew)
+    return crew
+  }
+
+  function placeOf(surface: Surface): ListeningOptions {
+    return { address: options.config[surface].listen, socket: sockets[surface] }
   }
 
   function takeUp(config: Config): void {
@@ -161,13 +185,14 @@ async function open(
 
   return {
     apiUrl: api?.url,
-    edgeUrl: edge?.url,
+    edgeUrl: listensAt,
     serverName,
     standaloneToken,
     reload: async next => {
       if (role === 'api') requireEdgeAddress(next)
       // In this order: nothing is signed with a key that our own edge does not know.
       await verifier?.reload()
+      await workers?.reload(next)
       await signer?.reload()
       takeUp(inForce(next))
       scrub?.take(next.scrub)
@@ -177,27 +202,8 @@ async function open(
   }
 }
 
-/** Milliseconds that work without a client has left. A large picture takes a second or two. */
-const lastGrace = 5_000
-
-/** What only a restart can change, by the name that operators write. */
-const fixedSettings: Readonly<Record<string, (config: Config) => unknown>> = {
-  server_name: config => config.serverName,
-  data_dir: config => config.dataDir,
-  'api.listen': config => config.api.listen,
-  'edge.listen': config => config.edge.listen,
-  'limits.idle_timeout': config => config.limits.idleTimeout,
-  'thumbnails.concurrency': config => config.thumbnails.concurrency,
-  'limits.max_waiters': config => config.limits.maxWaiters,
-  'scrub.enabled': config => config.scrub.enabled,
-  shutdown_grace: config => config.shutdownGrace,
-  'log.level': config => config.log.level,
-}
-
-function changedFixedSettings(before: Config, after: Config): readonly string[] {
-  return Object.entries(fixedSettings)
-    .filter(([, read]) => !isDeepStrictEqual(read(before), read(after)))
-    .map(([name]) => name)
+function nameOf({ address: { host, port } }: ListeningOptions): string {
+  return `${host}:${port}`
 }
 
 /** Nobody could ever be recognised: this is somebody trying Sluice out. */
@@ -207,19 +213,4 @@ function isWithoutUsers({ homeserver, auth }: Config): boolean {
 
 function withToken(config: Config, token: StaticToken | undefined): Config {
   return token === undefined ? config : { ...config, auth: { ...config.auth, tokens: [token] } }
-}
-
-/**
- * Without the edge at hand, its URL is only known from the settings, and everything handed out leads there.
- * @throws ConfigError when they do not tell where it can be reached
- */
-function requireEdgeAddress({ edge: { publicUrl, listen } }: Config): void {
-  const isReachable = listen.port !== 0 && !/^[0:.]+$/.test(listen.host)
-  if (publicUrl !== undefined || isReachable) return
-  const message = 'is required with --only api when edge.listen has port 0 or the address of all interfaces'
-  throw new ConfigError([{ path: 'edge.public_url', message }])
-}
-
-function addressOf({ host, port }: Config['edge']['listen']): string {
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`
 }

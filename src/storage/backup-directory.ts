@@ -15,7 +15,7 @@ import { failPoint } from '../domain/fail-point.ts'
 import { type ObjectInfo, type ObjectKey, toObjectKey } from '../domain/objects.ts'
 import { DataDirectoryError } from './data-directory.ts'
 import { makeSyncDirectory } from './directory-sync.ts'
-import { type ExclusiveLock, takeExclusiveLock } from './exclusive-lock.ts'
+import { type HeldLock, takeExclusiveLock } from './file-lock.ts'
 import { hasCode, systemFileSystem } from './file-system.ts'
 import { makeLayout } from './layout.ts'
 import type { OtherFile } from './other-files.ts'
@@ -106,8 +106,8 @@ export async function readBackupDirectory(path: string): Promise<BackupDirectory
 }
 
 /** @returns undefined where no lock can be had at all: nobody else can write there either */
-function lockBackups(dir: string): ExclusiveLock | undefined {
-  let lock: ExclusiveLock | undefined
+function lockBackups(dir: string): HeldLock | undefined {
+  let lock: HeldLock | undefined
   try {
     lock = takeExclusiveLock(join(dir, 'lock.db'))
   } catch {
@@ -152,7 +152,7 @@ async function writeIdentity(dir: string, storeId: string): Promise<void> {
 
 function makeBackupDirectory(
   dir: string,
-  { lock, ways }: { readonly lock: ExclusiveLock | undefined; readonly ways: readonly CopyWay[] },
+  { lock, ways }: { readonly lock: HeldLock | undefined; readonly ways: readonly CopyWay[] },
 ): BackupDirectory {
   // The names in here are the store's own, so that an object can be found by hand in either.
   const layout = makeLayout({ dir, role: 'both', random: Buffer.alloc })

@@ -14,7 +14,7 @@ export interface OtherFile {
 }
 
 const leftOut =
-  /^(?:objects|incoming|lost\+found|sluice\.db(?:-wal|-shm|-journal|-kept)?|lock-(?:api|edge)\.db(?:-journal)?|scrub\.json(?:\.new)?)$/
+  /^(?:objects|incoming|lost\+found|sluice\.db(?:-wal|-shm|-journal|-kept)?|lock-(?:api|edge|members)\.db(?:-journal)?|scrub\.json(?:\.new)?)$/
 const temporary = /(?:^\..*\.tmp$|\.new-[0-9a-f]+$)/
 
 /** Regular files, by path. */

@@ -61,7 +61,7 @@ async function requireFree(dir: string, note: string): Promise<void> {
       `${dir} holds the unfinished restore of another backup; empty it, or choose another one.`,
     )
   }
-  if (names.some(name => name !== 'lost+found' && !/^lock-(?:api|edge)\.db$/.test(name))) {
+  if (names.some(name => name !== 'lost+found' && !/^lock-(?:api|edge|members)\.db$/.test(name))) {
     throw new DataDirectoryError(`${dir} is not empty; a restore overwrites nothing. Choose an empty directory.`)
   }
 }

@@ -1,11 +1,12 @@
 /**
- * Each side of a store, API and edge, is served by one Sluice at a time.
+ * Each side of a store, API and edge, is served by one Sluice at a time. The edge may have several members, which end with the process that
+ * started them, but perhaps a moment later: the next one has to wait for them as well.
  */
 import { join, resolve } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import BetterSqlite3 from 'better-sqlite3'
 import { DataDirectoryError } from './data-directory.ts'
-import { type ExclusiveLock, takeExclusiveLock } from './exclusive-lock.ts'
+import { type HeldLock, takeExclusiveLock, takeSharedLock } from './file-lock.ts'
 import type { ServingRole } from './layout.ts'
 
 /** Somebody else holds the lock. */
@@ -23,17 +24,27 @@ export interface DataDirectoryLock {
  */
 export function lockDataDirectory(dir: string, role: ServingRole): DataDirectoryLock {
   const sides = role === 'both' ? (['api', 'edge'] as const) : [role]
-  const locks: ExclusiveLock[] = []
+  const path = resolve(dir)
+  const locks: HeldLock[] = []
   const release = (): void => {
     for (const lock of locks.splice(0)) lock.release()
   }
   try {
-    for (const side of sides) locks.push(lockSide(resolve(dir), side))
+    for (const side of sides) locks.push(lock(path, side, takeExclusiveLock))
+    // Those of a predecessor; its own will come later.
+    if (role !== 'api') lock(path, members, takeExclusiveLock).release()
   } catch (error) {
     release()
     throw error
   }
   return { release }
+}
+
+const members = 'members'
+
+/** For a member of an edge whose lock somebody else holds: whoever wants to serve the edge next waits for this one. @throws as above */
+export function lockAsMember(dir: string): DataDirectoryLock {
+  return lock(resolve(dir), members, takeSharedLock)
 }
 
 export interface Patience {
@@ -72,17 +83,17 @@ export async function takeOverDataDirectory(
   }
 }
 
-function lockSide(dir: string, side: 'api' | 'edge'): ExclusiveLock {
-  const lock = takeLock(dir, side)
-  if (lock !== undefined) return lock
+function lock(dir: string, name: string, take: (file: string) => HeldLock | undefined): HeldLock {
+  const held = takeIn(dir, () => take(join(dir, `lock-${name}.db`)))
+  if (held !== undefined) return held
   throw new DataDirectoryInUse(
-    `Another Sluice serves ${dir} already (${side}); stop it, or give this one its own data_dir.`,
+    `Another Sluice serves ${dir} already (${name}); stop it, or give this one its own data_dir.`,
   )
 }
 
-function takeLock(dir: string, side: 'api' | 'edge'): ExclusiveLock | undefined {
+function takeIn(dir: string, take: () => HeldLock | undefined): HeldLock | undefined {
   try {
-    return takeExclusiveLock(join(dir, `lock-${side}.db`))
+    return take()
   } catch (cause) {
     if (!(cause instanceof BetterSqlite3.SqliteError)) throw cause
     throw new DataDirectoryError(`The data directory ${dir} can not be locked: ${cause.message}`, { cause })

@@ -29,7 +29,7 @@ test('without file and environment the defaults stand alone on loopback', t => {
       publicUrl: undefined,
       trustedProxies: ['127.0.0.0/8', '::1/128'],
     },
-    edge: { listen: { host: '127.0.0.1', port: 8091 }, publicUrl: undefined, offerUploadUrl: true },
+    edge: { listen: { host: '127.0.0.1', port: 8091 }, publicUrl: undefined, offerUploadUrl: true, workers: 0 },
     homeserver: undefined,
     auth: { tokens: [], queryToken: true, cacheTtl: 60_000 },
     limits: {
@@ -128,6 +128,7 @@ test('the environment wins over the file, key by key', t => {
     listen: { host: '127.0.0.1', port: 1111 },
     publicUrl: 'https://env.example',
     offerUploadUrl: true,
+    workers: 0,
   })
   t.false(config.auth.queryToken)
   t.is(config.auth.tokens[0]?.token, 'correct-horse')

@@ -27,7 +27,7 @@ function setUp(answer: (question: VersionsQuestion) => VersionsBody) {
   }
   const clock = movableClock()
   const { log, lines } = collectingLog()
-  const config = { edge: { listen: { host: '', port: 0 }, publicUrl: undefined, offerUploadUrl: true } }
+  const config = { edge: { listen: { host: '', port: 0 }, publicUrl: undefined, offerUploadUrl: true, workers: 0 } }
   return { versions: makeVersions({ config, clock, log, askVersions }), asked, state, clock, lines }
 }
 
@@ -53,7 +53,7 @@ test('what we add stands beside what the homeserver says, and wins', t => {
 })
 
 test('standalone, Sluice speaks for itself', async t => {
-  const config = { edge: { listen: { host: '', port: 0 }, publicUrl: undefined, offerUploadUrl: false } }
+  const config = { edge: { listen: { host: '', port: 0 }, publicUrl: undefined, offerUploadUrl: false, workers: 0 } }
   const { log } = collectingLog()
   const versions = makeVersions({ config, clock: movableClock(), log, askVersions: undefined })
   t.deepEqual(await versions(alice), { body: mergeVersions({ versions: [] }, false), isStale: false })

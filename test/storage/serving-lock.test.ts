@@ -5,7 +5,12 @@ import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { systemRandom } from '../../src/domain/clock.ts'
 import { DataDirectoryError, openDataDirectory } from '../../src/storage/data-directory.ts'
-import { DataDirectoryInUse, lockDataDirectory, takeOverDataDirectory } from '../../src/storage/serving-lock.ts'
+import {
+  DataDirectoryInUse,
+  lockAsMember,
+  lockDataDirectory,
+  takeOverDataDirectory,
+} from '../../src/storage/serving-lock.ts'
 import { movableClock } from '../support/movable-clock.ts'
 import { tempDir } from '../support/temp-dir.ts'
 
@@ -68,8 +73,22 @@ test('the lock of a process that was killed is gone with it', async t => {
   lock.release()
   t.deepEqual(
     readdirSync(dir).filter(name => name.startsWith('lock')),
-    ['lock-api.db', 'lock-edge.db'],
+    ['lock-api.db', 'lock-edge.db', 'lock-members.db'],
   )
+})
+
+test('workers serve beside each other and beside their parent; the next one waits for them', t => {
+  const dir = storeIn(t)
+  for (const role of ['both', 'edge'] as const) {
+    const parent = lockDataDirectory(dir, role)
+    const workers = [lockAsMember(dir), lockAsMember(dir)]
+    parent.release()
+    for (const worker of workers) {
+      refuses(t, () => lockDataDirectory(dir, role), /Another Sluice serves .*\(members\)/)
+      worker.release()
+    }
+    lockDataDirectory(dir, role).release()
+  }
 })
 
 test('a lock that can not be taken for another reason says which', t => {

@@ -1,0 +1,2 @@
+/** Why it does not start, in words for the operator. */
+export class StartError extends Error {}
