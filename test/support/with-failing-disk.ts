@@ -29,6 +29,7 @@ import { inventory } from './inventory.ts'
 import { type MediaClient, mediaClient } from './media-client.ts'
 import { type MovableClock, movableClock } from './movable-clock.ts'
 import { tempDir } from './temp-dir.ts'
+import { until } from './until.ts'
 
 export interface FailingDisk {
   readonly client: MediaClient
@@ -116,6 +117,8 @@ export async function withFailingDisk(
     problems: async () => {
       await runUpkeep()
       await store.close()
+      // The file of a download is closed when its client has everything already.
+      await until(() => fs.openDescriptors() === 0).catch(() => {})
       const open = fs.openDescriptors() === 0 ? [] : [`${fs.openDescriptors()} files are still open`]
       return [...inventory(dir, database.sql), ...open]
     },
