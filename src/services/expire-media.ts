@@ -9,8 +9,8 @@ import type { Sluice } from './sluice.ts'
 
 type Needs = Pick<Sluice, 'clock' | 'catalog' | 'store'>
 
-/** Rows in one transaction: about a millisecond (measured: 5 to 7 µs a row). */
-const batch = 200
+/** Rows in one transaction: a millisecond or two, and few enough syncs that a million rows take seconds. */
+const batch = 500
 
 /** Objects in one transaction: each costs a rename, which this thread waits for. */
 const reapBatch = 50
