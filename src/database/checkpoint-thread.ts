@@ -1,9 +1,10 @@
 /**
  * The thread that folds the log into the file, on a connection of its own. It does what it is told, once for each message.
  */
+import { fdatasyncSync } from 'node:fs'
 import { parentPort, workerData } from 'node:worker_threads'
 import BetterSqlite3 from 'better-sqlite3'
-import type { CheckpointAnswer, CheckpointTask } from './checkpoints.ts'
+import type { CheckpointAnswer, CheckpointFile, CheckpointTask } from './checkpoints.ts'
 
 /**
  * Milliseconds. To begin the log anew the thread holds the lock of the writer while it waits for readers, so it must not wait long; a
@@ -11,6 +12,7 @@ import type { CheckpointAnswer, CheckpointTask } from './checkpoints.ts'
  */
 const patience = 50
 
+const { file, descriptor } = workerData as CheckpointFile
 let sql: BetterSqlite3.Database | undefined
 
 parentPort?.on('message', (task: CheckpointTask) => {
@@ -25,18 +27,29 @@ parentPort?.on('message', (task: CheckpointTask) => {
 
 function fold(task: Exclude<CheckpointTask, 'stop'>): CheckpointAnswer {
   try {
-    // Beside the writer, who may append meanwhile; then what little is left is done while the writer waits.
+    // Beside the writer, who may append meanwhile.
     const passive = checkpoint('PASSIVE')
-    return task === 'restart' ? checkpoint('RESTART') : passive
+    if (task === 'fold') return passive
+    // SQLite syncs only what it has folded to the end, and then the writer would wait for all of it. So that is done before, and once
+    // more for what has come meanwhile; then what little is left is done while the writer waits.
+    fdatasyncSync(descriptor)
+    checkpoint('PASSIVE')
+    fdatasyncSync(descriptor)
+    return checkpoint('RESTART')
   } catch (error) {
-    if (!(error instanceof BetterSqlite3.SqliteError)) throw error
-    return { failed: error.code, message: error.message }
+    if (error instanceof BetterSqlite3.SqliteError) return { failed: error.code, message: error.message }
+    if (hasSystemCode(error)) return { failed: 'SQLITE_IOERR_FSYNC', message: error.message }
+    throw error
   }
+}
+
+function hasSystemCode(error: unknown): error is Error {
+  return error instanceof Error && 'syscall' in error
 }
 
 function open(): BetterSqlite3.Database {
   if (sql !== undefined) return sql
-  const opened = new BetterSqlite3(String(workerData), { fileMustExist: true, timeout: patience })
+  const opened = new BetterSqlite3(file, { fileMustExist: true, timeout: patience })
   // Nothing is ever written here, and nothing is folded but by what is said above.
   opened.pragma('wal_autocheckpoint = 0')
   opened.pragma('synchronous = FULL')

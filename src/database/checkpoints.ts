@@ -15,6 +15,13 @@ export type CheckpointAnswer =
   | { readonly isBusy: boolean }
   | { readonly failed: string; readonly message: string; readonly isBusy?: never }
 
+/** What the thread is given. */
+export interface CheckpointFile {
+  readonly file: string
+  /** Of the same file; not the thread's to close. */
+  readonly descriptor: number
+}
+
 export interface Checkpoints {
   /** Resolves when nothing is folded any more. */
   stop(): Promise<void>
@@ -26,7 +33,7 @@ export interface CheckpointNeeds {
   readonly log: KeptLog
   /** Told once, when the log is kept from now on. */
   readonly onKept: (reason: string) => void
-  readonly thread?: (file: string) => Worker
+  readonly thread?: (what: CheckpointFile) => Worker
   /** Milliseconds between two looks at the log. */
   readonly every?: number
   /** Pages from which the writer is made to wait, so that the log can begin anew. */
@@ -38,7 +45,7 @@ const worthFolding = 1000
 /** 64 MiB: less is not worth the wait, more makes every lookup slower. */
 const tooLong = 16_384
 /** Looks at the log after one that could not begin anew, because somebody was reading it. */
-const restBusy = 8
+const restBusy = 3
 /** Milliseconds that a folding may take when the server stops. */
 const lastGrace = 30_000
 
@@ -72,7 +79,7 @@ export function startCheckpoints(needs: CheckpointNeeds): Checkpoints {
 
   function running(): Worker {
     if (worker !== undefined) return worker
-    const started = thread(sql.name)
+    const started = thread({ file: sql.name, descriptor: log.descriptor })
     let error: unknown
     worker = started
     started.unref()
@@ -133,8 +140,8 @@ function lengthOf(sql: BetterSqlite3.Database): { readonly pages: number; readon
 
 const nothing = { pages: 0, unfolded: 0 }
 
-function startThread(file: string): Worker {
+function startThread(what: CheckpointFile): Worker {
   const isSource = import.meta.url.endsWith('.ts')
   const program = new URL(isSource ? './checkpoint-thread.ts' : './checkpoint-thread.js', import.meta.url)
-  return new Worker(program, { workerData: file })
+  return new Worker(program, { workerData: what })
 }

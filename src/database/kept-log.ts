@@ -6,7 +6,7 @@
  * folding from that point would throw away a log that is the only place where those pages are. The point is lost, too, when the last
  * process has closed the database: the next one begins at the beginning of the log, and writes all of its pages again.
  */
-import { existsSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import BetterSqlite3 from 'better-sqlite3'
 
 export interface KeptLog {
@@ -14,6 +14,8 @@ export interface KeptLog {
   keep(): void
   /** Whether this process, or another one that has the database open, had to keep it. */
   isKept(): boolean
+  /** The file of the database, to sync it by. Not to be closed: that would end all locks that this process has on the file. */
+  readonly descriptor: number
   /** @param closeWriter closes the connection that wrote; it folds what is left, unless the log is kept */
   close(closeWriter: () => void): void
 }
@@ -24,6 +26,7 @@ export function openKeptLog(file: string): KeptLog {
   const keeper = new BetterSqlite3(file, { readonly: true, fileMustExist: true })
   const look = keeper.prepare('SELECT count(*) FROM sqlite_schema')
   look.get()
+  const descriptor = openSync(file, 'r')
   let isPinned = false
 
   /** What somebody reads of the log can not be overwritten, so it is not begun anew, whoever folds it. */
@@ -50,10 +53,13 @@ export function openKeptLog(file: string): KeptLog {
       }
     },
     isKept,
+    descriptor,
     close: closeWriter => {
+      if (!keeper.open) return
       if (!isKept()) keeper.close()
       closeWriter()
       keeper.close()
+      closeSync(descriptor)
     },
   }
 }

@@ -4,7 +4,12 @@ import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import test, { type ExecutionContext } from 'ava'
 import BetterSqlite3 from 'better-sqlite3'
-import { type CheckpointNeeds, type CheckpointTask, startCheckpoints } from '../../src/database/checkpoints.ts'
+import {
+  type CheckpointFile,
+  type CheckpointNeeds,
+  type CheckpointTask,
+  startCheckpoints,
+} from '../../src/database/checkpoints.ts'
 import { openDatabase } from '../../src/database/database.ts'
 import { foldKeptLog, openKeptLog } from '../../src/database/kept-log.ts'
 import { tempDir } from '../support/temp-dir.ts'
@@ -89,9 +94,10 @@ test('when the log has become too long, the writer is made to wait for it to beg
 })
 
 test('the thread folds, and lets the writer begin at the start of the log when it is told to', async t => {
-  const { write, sql, file, unfolded } = world(t, { every: 600_000 })
+  const { write, sql, file, log, unfolded } = world(t, { every: 600_000 })
   const program = new URL('../../src/database/checkpoint-thread.ts', import.meta.url)
-  const thread = new Worker(program, { workerData: file })
+  const what: CheckpointFile = { file, descriptor: log.descriptor }
+  const thread = new Worker(program, { workerData: what })
   t.teardown(() => thread.terminate())
   const answer = async (task: CheckpointTask) => {
     thread.postMessage(task)
