@@ -58,7 +58,7 @@ export const downloadTrials: readonly Trial[] = [
         atLeast: 0.5,
         known: '0.23 / 0.66',
         between:
-          'An authenticated request through Koa, with its log line and some twelve headers, against a static file: the requests that do nothing else cost nearly as much (see the decisions above).',
+          'Of 30 µs of user time a bare server of Node that sends the same headers needs 12; 7 are the look into the index, a transaction of SQLite with its two locks, 4 the line in the log, 2 the collector, 1 the digest of the token. Koa is gone from this way.',
       },
     ],
   },

@@ -27,7 +27,7 @@ function goalsOf(picture: PictureName): { readonly thumbnails: readonly Goal[]; 
         atMost: 0.36,
         known: '0.52 / 0.34–0.41',
         between:
-          'The start of Node with sharp, 130 to 190 ms, is most of it; five vipsthumbnail start five times in 20 ms each. A server starts once.',
+          'The start of Node with sharp, some 90 ms, is most of it; five vipsthumbnail start five times in 20 ms each. A server starts once.',
       },
       {
         title: `five thumbnails of a ${picture}, to a single 800×600 in sharp`,
