@@ -9,6 +9,7 @@ import type { Ready } from '../domain/media.ts'
 import type { RateLimit } from '../services/rate-limit.ts'
 import type { Sessions } from '../services/sessions.ts'
 import type { Sluice } from '../services/sluice.ts'
+import { smallObjectLimit } from '../storage/small-objects.ts'
 import { corsHeaders } from './cors.ts'
 import { originalHeaders } from './describe-media.ts'
 import { logBrokenAnswer } from './error-response.ts'
@@ -39,12 +40,13 @@ export function makeQuickDownload(
 ): QuickDownload {
   const { catalog, store } = sluice
   const { serverName, downloads } = sluice.config
-  const isUsed = !downloads.redirect && downloads.accelRedirect === undefined
+  // nginx may be told to send what is a file.
+  const mostBytes = downloads.accelRedirect === undefined ? Number.POSITIVE_INFINITY : smallObjectLimit
   const logBroken = logBrokenAnswer(sluice)
   const cors = corsHeaders('api')
 
   return async (req, res) => {
-    const asked = isUsed ? plainRequest(req, serverName) : undefined
+    const asked = downloads.redirect ? undefined : plainRequest(req, serverName)
     if (asked === undefined) return false
     const { token, mediaId, path } = asked
     const state = { userId: '', requestId: '' }
@@ -53,10 +55,11 @@ export function makeQuickDownload(
       const principal = sessions.recognise({ token, userId: undefined, deviceId: undefined })
       if (principal === undefined) return false
       const media = await catalog.find(mediaId)
-      if (media?.state !== 'ready' || media.object.size === 0) return false
+      if (media?.state !== 'ready') return false
+      const { key, size } = media.object
+      if (size === 0 || size > mostBytes) return false
       limit(principal.userId)
       state.userId = principal.userId
-      const { key, size } = media.object
       const send = pieceSender(res, size)
       return await store.pour(key, { start: 0, end: size - 1 }, piece => {
         // Not before there is something to send: an error still has to find the usual way.
