@@ -64,6 +64,7 @@ async function callsPer(t: ExecutionContext, [few, many]: readonly [number, numb
 
 type Calls = ReadonlyMap<string, number>
 
+/** What upkeep does every ten seconds is in it as well, and more of that on a slow machine; so the bounds lie between this and one more. */
 function atMost(t: ExecutionContext, calls: Calls, bounds: Readonly<Record<string, number>>): void {
   const sum = (isMeant: (name: string) => boolean) =>
     [...calls].reduce((total, [name, count]) => (isMeant(name) ? total + count : total), 0)
@@ -90,13 +91,13 @@ test('a cycle of 1 KiB: three commits, each with its sync and the pages that it 
   t.timeout(600_000)
   const cost = await callsPer(t, [50, 250], place => cycle(t, place, Buffer.alloc(1024, `${place.run} small `)))
   // A checkpoint comes by every sixty cycles or so.
-  atMost(t, cost, { syncs: 3.2, pwrite64: 35, fcntl: 28, read: 4.2, write: 3.2, openat: 0.1, all: 76 })
+  atMost(t, cost, { syncs: 3.5, pwrite64: 38, fcntl: 34, read: 5, write: 4, openat: 0.9, all: 88 })
 })
 
 test('a cycle of 128 KiB: besides its commits, the file, its names, and their directories', async t => {
   t.timeout(600_000)
   const cost = await callsPer(t, [20, 80], place => cycle(t, place, Buffer.alloc(128 * 1024, `${place.run} middling `)))
-  atMost(t, cost, { syncs: 6.3, openat: 4.1, rename: 1, link: 1, unlink: 1, mkdir: 1, writev: 4 })
+  atMost(t, cost, { syncs: 6.9, openat: 4.9, rename: 1.5, link: 1.5, unlink: 1.5, mkdir: 1.5, writev: 4.5 })
 })
 
 test('a cycle of 64 MiB: writes of half a MiB, and a sync for every eight', async t => {
@@ -106,5 +107,5 @@ test('a cycle of 64 MiB: writes of half a MiB, and a sync for every eight', asyn
     body.write(`${place.run} large`)
     return cycle(t, place, body)
   })
-  atMost(t, cost, { syncs: 14.5, openat: 5, rename: 1, link: 1, unlink: 1, mkdir: 1, writev: 135 })
+  atMost(t, cost, { syncs: 14.5, openat: 8, rename: 1.5, link: 1.5, unlink: 1.5, mkdir: 1.5, writev: 140 })
 })
