@@ -28,14 +28,14 @@ function isReceiving(cwd: string): boolean {
 test('with sockets that systemd passes, nobody is refused or reset while the server is restarted', async t => {
   const unit = startActivated(t, ['serve'], { cwd: tempDir(t), env })
   const { api, edge } = await unit.serving(1)
-  const clients = restless({ api, token, count: 8 })
+  const clients = restless({ api, token, count: 4 })
   for (const start of [1, 2]) {
-    await until(() => clients.published.length >= start * 20)
+    await until(() => clients.published.length >= start * 10)
     process.kill((await unit.serving(start)).pid, 'SIGTERM')
     const next = await unit.serving(start + 1)
     t.deepEqual([next.api, next.edge], [api, edge], 'the sockets are the same ones')
   }
-  await until(() => clients.published.length >= 60)
+  await until(() => clients.published.length >= 30)
   await clients.stop()
   t.deepEqual(clients.troubles, [])
   await areThere(t, api, clients.published)
@@ -114,15 +114,15 @@ async function cancelledWhileWaiting(t: ExecutionContext, cwd: string) {
 test('restarts under load lose nothing that was acknowledged', async t => {
   const cwd = tempDir(t)
   const first = await serve(t, [], { cwd, env })
-  const clients = restless({ api: first.api, token, count: 8 })
+  const clients = restless({ api: first.api, token, count: 4 })
   const listen = { SLUICE_API__LISTEN: new URL(first.api).host, SLUICE_EDGE__LISTEN: new URL(first.edge).host }
   let running = first
   for (const start of [1, 2]) {
-    await until(() => clients.published.length >= start * 20)
+    await until(() => clients.published.length >= start * 10)
     running.kill('SIGTERM')
     running = await serve(t, [], { cwd, env: { ...env, ...listen } })
   }
-  await until(() => clients.published.length >= 60)
+  await until(() => clients.published.length >= 30)
   await clients.stop()
   // Between two servers nobody listens, and whoever was about to be accepted is reset. Nobody gets a wrong answer.
   t.deepEqual(
