@@ -3,7 +3,6 @@ import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { makeSqliteCatalog } from '../../src/catalog/sqlite-catalog.ts'
 import { openDatabase } from '../../src/database/database.ts'
-import type { MediaId } from '../../src/domain/identifiers.ts'
 import { newMediaId, type UserId } from '../../src/domain/identifiers.ts'
 import type { Entry } from '../contest.ts'
 import type { Figures } from '../figures.ts'
@@ -44,7 +43,7 @@ async function measure(file: string, media: number, quick: boolean): Promise<Fig
   try {
     const catalog = makeSqliteCatalog(database)
     const times = quick ? 200 : 2000
-    const lookups = await timesOf(times, index => catalog.find(mediaIdOf((index * 7919) % media) as MediaId))
+    const lookups = await timesOf(times, index => catalog.find(mediaIdOf((index * 7919) % media)))
     const now = Date.now()
     const reserve = (expiresAt: number) =>
       catalog.reserve(

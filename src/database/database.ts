@@ -117,7 +117,8 @@ function configure(sql: BetterSqlite3.Database): void {
   // better-sqlite3's builds default to NORMAL in WAL mode, which may lose acknowledged commits when the power goes. We answer
   // 200 after COMMIT, so COMMIT has to mean it; group commit makes this nearly free.
   sql.pragma('synchronous = FULL')
-  // 64 MiB of pages: the upper levels of every index stay in memory up to some ten million media.
+  // 64 MiB of pages: the upper levels of every index stay in memory up to some ten million media. Four times as much makes a lookup among
+  // a million 4 % cheaper. Mapping the file makes it a fifth cheaper, but then a page that the disk does not give back ends the process.
   sql.pragma('cache_size = -65536')
   // A burst must not leave a giant log behind for ever.
   sql.pragma(`journal_size_limit = ${64 * 1024 * 1024}`)
