@@ -63,7 +63,7 @@ async function measure(file: string, media: number, quick: boolean): Promise<Fig
     const from = performance.now()
     let swept = 0
     for (let count = -1; count !== 0; ) {
-      count = await catalog.expire(later, 500)
+      count = await catalog.expire(later, 2000)
       swept += count
     }
     const sweepMs = performance.now() - from
