@@ -19,8 +19,9 @@ export async function edgeWorker(): Promise<number> {
   const { promise: closed, resolve, reject } = Promise.withResolvers<void>()
   let opening: Promise<{ readonly worker: EdgeWorker; readonly log: Logger }> | undefined
   process.on('message', (message: ToWorker, socket?: Socket) => {
-    const done = message.kind === 'open' ? open(message) : follow(message, socket)
-    done.catch(reject)
+    if (message.kind === 'open') open(message).catch(reject)
+    // What fails here is a defect, and ends the process with its stack; there will be another.
+    else void follow(message, socket)
   })
 
   async function open({ worker: number, config }: Extract<ToWorker, { kind: 'open' }>): Promise<void> {

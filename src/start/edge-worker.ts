@@ -7,8 +7,8 @@ import { makeGate } from '../services/gate.ts'
 import { makeUnderWay } from '../services/under-way.ts'
 import { makeProvenTokens } from '../tokens/proven-tokens.ts'
 import { makeGrantVerifier } from '../tokens/verify-grant.ts'
-import { lastGrace } from './closing.ts'
-import { openFoundation, type Surroundings } from './foundation.ts'
+import { lastGrace, openInSteps } from './closing.ts'
+import { type FoundationOptions, openFoundation, type Surroundings } from './foundation.ts'
 import { makeEdgeHandler } from './handlers.ts'
 import { startUpkeep } from './upkeep-timer.ts'
 
@@ -25,28 +25,39 @@ export interface EdgeWorker {
   close(graceMs: number): Promise<void>
 }
 
-/** For a data directory that the parent has opened. @throws DataDirectoryError */
-export async function startEdgeWorker({ worker, config, ...surroundings }: EdgeWorkerOptions): Promise<EdgeWorker> {
+/** For a data directory that the parent has opened. @throws DataDirectoryError; nothing is open then */
+export async function startEdgeWorker(options: EdgeWorkerOptions): Promise<EdgeWorker> {
+  const { opened, close } = await openInSteps(onClose => open(options, onClose))
+  const { inlet, reload } = opened
+  let closed: Promise<void> | undefined
+  return {
+    take: inlet.take,
+    reload,
+    close: async graceMs => {
+      const cut = inlet.close(graceMs)
+      closed ??= cut.then(close)
+      await closed
+    },
+  }
+}
+
+async function open({ worker, config, ...surroundings }: EdgeWorkerOptions, onClose: FoundationOptions['onClose']) {
   const { clock, log } = surroundings
   const { serverName, limits, thumbnails } = config
-  const steps: (() => unknown)[] = []
-  const foundation = await openFoundation({
-    ...surroundings,
-    config,
-    init: false,
-    role: 'edge',
-    member: worker,
-    onClose: step => steps.push(step),
-  })
+  const opening = { ...surroundings, config, init: false, role: 'edge', member: worker, onClose } as const
+  const foundation = await openFoundation(opening)
   const proven = makeProvenTokens()
-  const verifier = await makeGrantVerifier({ keysDir: foundation.keysDir, serverName, clock, proven })
-  const arrivals = makeArrivals(limits)
-  const decoding = makeGate(thumbnails.concurrency)
-  const handlerFor = (next: Config) =>
-    makeEdgeHandler({ config: { ...next, serverName }, foundation, arrivals, decoding, verify: verifier })
+  const verify = await makeGrantVerifier({ keysDir: foundation.keysDir, serverName, clock, proven })
+  const shared = { foundation, arrivals: makeArrivals(limits), decoding: makeGate(thumbnails.concurrency), verify }
+  const handlerFor = (next: Config) => makeEdgeHandler({ ...shared, config: { ...next, serverName } })
   let handler = handlerFor(config)
 
   const underWay = makeUnderWay()
+  onClose(async () => {
+    // Whoever was cut off may have a commit running, which needs the store and the database to its end.
+    if (!(await underWay.settled(lastGrace)))
+      log.warn({ event: 'stopping' }, 'some requests do not end; closing without them')
+  })
   const inlet = openInlet({
     onRequest: (request, response) => void underWay.during(() => handler(request, response)),
     surface: 'edge',
@@ -54,25 +65,13 @@ export async function startEdgeWorker({ worker, config, ...surroundings }: EdgeW
     log,
   })
   const upkeep = startUpkeep(foundation)
+  onClose(() => upkeep.stop())
 
-  async function closeStore(): Promise<void> {
-    // Whoever was cut off may have a commit running, which needs the store and the database to its end.
-    if (!(await underWay.settled(lastGrace)))
-      log.warn({ event: 'stopping' }, 'some requests do not end; closing without them')
-    for (const step of steps.splice(0).reverse()) await step()
-  }
-
-  let closed: Promise<void> | undefined
   return {
-    take: inlet.take,
-    reload: async next => {
-      await verifier.reload()
+    inlet,
+    reload: async (next: Config) => {
+      await verify.reload()
       handler = handlerFor(next)
-    },
-    close: async graceMs => {
-      const cut = inlet.close(graceMs)
-      closed ??= Promise.all([cut, upkeep.stop()]).then(closeStore)
-      await closed
     },
   }
 }

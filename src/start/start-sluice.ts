@@ -14,7 +14,7 @@ import { openSigningKeys } from '../tokens/keyring.ts'
 import { makeProvenTokens } from '../tokens/proven-tokens.ts'
 import { makeGrantSigner } from '../tokens/sign-grant.ts'
 import { makeGrantVerifier } from '../tokens/verify-grant.ts'
-import { lastGrace } from './closing.ts'
+import { lastGrace, openInSteps } from './closing.ts'
 import { type Door, openDoor } from './door.ts'
 import { addressOf, requireEdgeAddress } from './edge-address.ts'
 import { type EdgeWorkers, openEdgeWorkers } from './edge-workers.ts'
@@ -61,16 +61,8 @@ export interface RunningSluice {
  * @throws ConfigError, DataDirectoryError; the reason of `cancelled`; errors of the system when a port cannot be had. Whatever was opened is closed then.
  */
 export async function startSluice(options: StartOptions): Promise<RunningSluice> {
-  const steps: (() => unknown)[] = []
-  const close = async () => {
-    for (const step of steps.splice(0).reverse()) await step()
-  }
-  try {
-    return { ...(await open(options, step => steps.push(step))), close }
-  } catch (error) {
-    await close()
-    throw error
-  }
+  const { opened, close } = await openInSteps(onClose => open(options, onClose))
+  return { ...opened, close }
 }
 
 async function open(
