@@ -7,7 +7,8 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Database } from 'better-sqlite3'
 
-const knownNames = /^(?:sluice-store\.json|sluice\.db(?:-wal|-shm)?|lock-[a-z]+\.db|token|keys|objects|incoming)$/
+const knownNames =
+  /^(?:sluice-store\.json|sluice\.db(?:-wal|-shm)?|lock-[a-z]+\.db|scrub\.json|token|keys|objects|incoming)$/
 
 interface Reference {
   readonly sha256: Buffer
