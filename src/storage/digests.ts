@@ -112,6 +112,8 @@ export function makeDigests(thread: () => Worker = startThread): Digests {
       see: () => {},
       async release(chunks) {
         if (remote.failure !== undefined) throw remote.failure
+        // A write that was under way when the body was given up.
+        if (!remotes.has(id)) return giveBack(chunks)
         const whole = chunks.map(inMemoryOfItsOwn)
         send(
           { id, chunks: whole },

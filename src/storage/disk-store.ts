@@ -29,6 +29,7 @@ import { openShards } from './shards.ts'
 import { makeSmallObjects, smallObjectLimit } from './small-objects.ts'
 import { onDisk } from './storage-error.ts'
 import { makeTrash } from './trash.ts'
+import { makeWriteBehind, type WriteBehind } from './write-behind.ts'
 
 export interface DiskStoreOptions {
   /** The data directory. */
@@ -44,7 +45,7 @@ export interface DiskStoreOptions {
   readonly fs?: FileSystem
 }
 
-/** Bytes that a large upload writes at a time. It may hold twice as many in memory. */
+/** Bytes that a large upload writes at a time. It may hold a few times as many in memory. */
 const batchBytes = 512 * 1024
 /** From this many uploads at once, each makes do with a quarter. */
 const manyUploads = 16
@@ -84,22 +85,29 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<ObjectSt
   const unsettled = new Set<ReceivedFile>()
   let uploads = 0
 
+  const bytesAtATime = (): number => (uploads < manyUploads ? batchBytes : smallBatchBytes)
+
   async function receive(body: Readable | Uint8Array, limits: StageLimits): Promise<Held> {
     const meter = makeMeter(limits)
     const isOurs = limits.ownsChunks === true && !(body instanceof Uint8Array)
     const digest = digests.begin(limits.declaredBytes, isOurs)
     let bytes: Uint8Array = Buffer.alloc(0)
     let file: IncomingFile | undefined
+    let writes: WriteBehind | undefined
     let written = 0
+    const done = (batch: readonly Uint8Array[]): Promise<void> | void => {
+      written += batch.reduce((sum, { byteLength }) => sum + byteLength, 0)
+      limits.onWritten?.(written)
+      return digest.release(batch)
+    }
     try {
       const batches = batchesOf(body, {
         take: chunk => {
           meter.take(chunk)
           digest.see(chunk)
         },
-        // So the first batch is either too much for a row or the whole body.
-        firstBatchBytes: smallObjectLimit + 1,
-        batchBytes: () => (uploads < manyUploads ? batchBytes : smallBatchBytes),
+        firstBatchBytes: firstBatchOf(limits.declaredBytes),
+        batchBytes: bytesAtATime,
         signal: limits.signal,
       })
       for await (const batch of batches) {
@@ -108,12 +116,11 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<ObjectSt
           bytes = joined(batch)
         } else {
           file ??= await createIncomingFile(fs, layout.receiving(), leavings)
-          await file.write(batch)
-          written += batch.reduce((sum, { byteLength }) => sum + byteLength, 0)
-          limits.onWritten?.(written)
-          await digest.release(batch)
+          writes ??= makeWriteBehind(file.write, done, () => (uploads < manyUploads ? 2 : 1))
+          await writes.add(batch)
         }
       }
+      await writes?.finish()
       const object = meter.finish(await digest.finish())
       if (file === undefined) return { object, bytes }
       const path = layout.received(object.key)
@@ -250,6 +257,12 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<ObjectSt
       await trash.emptied()
     },
   }
+}
+
+/** So the first batch is either too much for a row or the whole body; and what fits into a small batch is written once. */
+function firstBatchOf(declaredBytes: number | undefined): number {
+  const isOne = declaredBytes !== undefined && declaredBytes <= smallBatchBytes
+  return Math.max(smallObjectLimit + 1, isOne ? declaredBytes : 0)
 }
 
 function isFile(held: Held): held is ReceivedFile {

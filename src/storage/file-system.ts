@@ -10,8 +10,8 @@ export interface FileSystem {
   /** `wx` makes a new file that only this user may read, and fails where there is one. @returns a file descriptor */
   open(path: string, flags: 'r' | 'wx'): Promise<number>
   close(fd: number): Promise<void>
-  /** Writes at the end. @returns how many bytes were taken, which may be fewer than were given */
-  writev(fd: number, chunks: readonly Uint8Array[]): Promise<number>
+  /** @returns how many bytes were taken, which may be fewer than were given */
+  writev(fd: number, chunks: readonly Uint8Array[], position: number): Promise<number>
   sync(fd: number): Promise<void>
   /** Like `sync`, without the times of the file. */
   datasync(fd: number): Promise<void>
@@ -41,7 +41,7 @@ export interface FileSystem {
 export const systemFileSystem: FileSystem = {
   open: (path, flags) => settle(done => nodeFs.open(path, flags, 0o600, done)),
   close: fd => settle(done => nodeFs.close(fd, done)),
-  writev: (fd, chunks) => settle(done => nodeFs.writev(fd, chunks, done)),
+  writev: (fd, chunks, position) => settle(done => nodeFs.writev(fd, chunks, position, done)),
   sync: fd => settle(done => nodeFs.fsync(fd, done)),
   datasync: fd => settle(done => nodeFs.fdatasync(fd, done)),
   size: async fd => (await settle<nodeFs.Stats>(done => nodeFs.fstat(fd, done))).size,

@@ -7,7 +7,10 @@ import type { Leavings } from './leavings.ts'
 import { onDisk } from './storage-error.ts'
 
 export interface IncomingFile {
-  /** Resolves when every byte has been handed to the system; the chunks must not change before that. */
+  /**
+   * Resolves when every byte has been handed to the system; the chunks must not change before that. Batches may be written at the
+   * same time: each has its place, behind those before it.
+   */
   write(batch: readonly Uint8Array[]): Promise<void>
   /** Resolves when every byte is on the disk and the file is closed and has this name, in the same directory. */
   finish(path: string): Promise<void>
@@ -30,8 +33,10 @@ export async function createIncomingFile(
   const fd = await onDisk(fs.open(receivingPath, 'wx'))
   let path = receivingPath
   let isOpen = true
+  let taken = 0
   let written = 0
   let synced = 0
+  const writing = new Set<Promise<unknown>>()
   let syncing: Promise<void> | undefined
   let syncFailure: { readonly error: unknown } | undefined
 
@@ -55,7 +60,13 @@ export async function createIncomingFile(
 
   async function write(batch: readonly Uint8Array[]): Promise<void> {
     requireSynced()
-    written += await writeAll(fs, fd, batch)
+    const position = taken
+    const bytes = batch.reduce((sum, { byteLength }) => sum + byteLength, 0)
+    taken += bytes
+    const work = writeAll(fs, fd, batch, position)
+    writing.add(work)
+    await work.finally(() => writing.delete(work))
+    written += bytes
     failPoint('stage: bytes written')
     syncEarly()
   }
@@ -79,6 +90,8 @@ export async function createIncomingFile(
     write: batch => onDisk(write(batch)),
     finish: finishedPath => onDisk(finish(finishedPath)),
     async abandon() {
+      // The number of a closed descriptor may be another file's the next moment.
+      await Promise.allSettled(writing)
       await syncing
       // A failure here is not worth more words: the caller has one to report.
       if (isOpen) await fs.close(fd).catch(() => {})
@@ -88,17 +101,15 @@ export async function createIncomingFile(
   }
 }
 
-/** @returns how many bytes that were */
-async function writeAll(fs: FileSystem, fd: number, chunks: readonly Uint8Array[]): Promise<number> {
-  let total = 0
+async function writeAll(fs: FileSystem, fd: number, chunks: readonly Uint8Array[], position: number): Promise<void> {
+  let at = position
   let rest = chunks
   while (rest.length > 0) {
-    const taken = await fs.writev(fd, rest)
+    const taken = await fs.writev(fd, rest, at)
     if (taken === 0) throw Object.assign(new Error('the file takes no more bytes'), { code: 'EIO' })
-    total += taken
+    at += taken
     rest = after(rest, taken)
   }
-  return total
 }
 
 /** What remains of the chunks when `taken` bytes of them are written. Chunks without bytes go too, or they would never be. */

@@ -43,9 +43,9 @@ export function faultyFileSystem(interfere: (call: Call) => void | Promise<void>
       open.delete(fd)
       await announce('close', fd)
     },
-    writev: async (fd, chunks) => {
+    writev: async (fd, chunks, position) => {
       await announce('writev', fd)
-      return systemFileSystem.writev(fd, chunks)
+      return systemFileSystem.writev(fd, chunks, position)
     },
     sync: async fd => {
       await announce('sync', fd)
