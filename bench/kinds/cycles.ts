@@ -17,6 +17,8 @@ import { present } from './put.ts'
 export interface CycleSettings {
   readonly bytes: number
   readonly clients: number
+  /** The same again with so many `edge.workers`. */
+  readonly workers?: number
   readonly against: readonly ('nginx' | 'Synapse' | 'load client alone')[]
 }
 
@@ -24,6 +26,7 @@ export async function cycles(settings: CycleSettings, bench: Bench): Promise<rea
   const task = { ...settings, seconds: bench.quick ? 1 : 4 }
   return [
     ...bench.builds.map(build => sluiceCycles(task, build)),
+    ...(settings.workers === undefined ? [] : bench.builds.map(build => sluiceCycles(task, build, settings.workers))),
     ...settings.against.map((peer): Entry => {
       if (peer === 'nginx') return present(peer, nginxAbsence(), round => nginxPuts(task, round))
       if (peer === 'Synapse') return present(peer, synapseAbsence(), round => synapseCycles(task, round))
@@ -65,11 +68,12 @@ function figuresOf({ load, cpu, figures }: Observation): Figures {
   }
 }
 
-function sluiceCycles(task: Task, build: Build): Contestant {
+function sluiceCycles(task: Task, build: Build, workers = 0): Contestant {
   return {
-    name: build.name,
+    name: workers === 0 ? build.name : `${build.name}, ${workers} edge workers`,
     async run({ dir }) {
-      const sluice = await startSluice({ dir, build: build.dir })
+      const env: Record<string, string> = workers === 0 ? {} : { SLUICE_EDGE__WORKERS: String(workers) }
+      const sluice = await startSluice({ dir, build: build.dir, env })
       try {
         const plan = planOf(task, [sluice.api, sluice.edge], cycleSteps(sluice.authorization, { unique: task.bytes }))
         const onWarm = async () => void (await sluice.look())

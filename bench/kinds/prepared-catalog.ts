@@ -44,7 +44,7 @@ const userOf = (number: number) => `@user-${number % 1000}:localhost`
 function fill(file: string, { media, pending = 0 }: Rows): void {
   const sql = new BetterSqlite3(file)
   // Nobody relies on it yet.
-  sql.pragma('journal_mode = OFF')
+  sql.pragma('journal_mode = MEMORY')
   sql.pragma('synchronous = OFF')
   sql.pragma('cache_size = -1000000')
   const addIndexes = withoutIndexes(sql)

@@ -23,6 +23,8 @@ export interface PutSettings {
   readonly clients: number
   /** Uploads to measure in a run, by all clients together. */
   readonly total: number
+  /** The same again with so many `edge.workers`. */
+  readonly workers?: number
   /** Uploads before those; twice the number of clients unless said otherwise. */
   readonly warmup?: number
   readonly against: readonly (
@@ -40,6 +42,7 @@ export async function put(settings: PutSettings, bench: Bench): Promise<readonly
   const task = { ...settings, total, bodies }
   return [
     ...bench.builds.map(build => sluicePut(task, build)),
+    ...(settings.workers === undefined ? [] : bench.builds.map(build => sluicePut(task, build, settings.workers))),
     ...settings.against.map((peer): Entry => {
       if (peer === 'load client alone') return { name: peer, run: round => sinkPut(task, round) }
       if (peer === 'SHA-256 alone') return { name: peer, run: async () => hashAlone(task) }
@@ -84,11 +87,12 @@ function figuresOf({ bytes }: Task, { load, cpu, figures }: Observation): Figure
   }
 }
 
-function sluicePut(task: Task, build: Build): Contestant {
+function sluicePut(task: Task, build: Build, workers = 0): Contestant {
   return {
-    name: build.name,
+    name: workers === 0 ? build.name : `${build.name}, ${workers} edge workers`,
     async run({ dir }) {
-      const sluice = await startSluice({ dir, build: build.dir })
+      const env: Record<string, string> = workers === 0 ? {} : { SLUICE_EDGE__WORKERS: String(workers) }
+      const sluice = await startSluice({ dir, build: build.dir, env })
       try {
         const plan = planOf(task, sluice.edge, '{line}')
         const created = await createMany(sluice, plan.warmup + task.total)

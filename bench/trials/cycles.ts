@@ -64,6 +64,7 @@ export const cycleTrials: readonly Trial[] = sizes.flatMap(size =>
       settings: {
         bytes: size.kib * KiB,
         clients,
+        ...(isFull && { workers: 2 }),
         against: isFull ? ['nginx', 'Synapse', 'load client alone'] : ['nginx'],
       },
       goals: clients === 16 ? goalsOf(size) : [],

@@ -48,7 +48,7 @@ export const uploadTrials: readonly Trial[] = [
     name: 'put-64m-8',
     title: 'PUT 64 MiB, 8 at once',
     kind: 'put',
-    settings: { bytes: 64 * MiB, clients: 8, total: 48, against: ['nginx', 'load client alone'] },
+    settings: { bytes: 64 * MiB, clients: 8, total: 48, workers: 2, against: ['nginx', 'load client alone'] },
     goals: [
       {
         title: 'PUT 64 MiB, 8 at once, to nginx DAV',
