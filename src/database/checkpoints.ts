@@ -31,7 +31,7 @@ export interface CheckpointNeeds {
   /** The connection that writes. */
   readonly sql: BetterSqlite3.Database
   readonly log: KeptLog
-  /** Told once, when the log is kept from now on. */
+  /** Told once, when the log is kept from now on, by this process or by another one. */
   readonly onKept: (reason: string) => void
   readonly thread?: (what: CheckpointFile) => Worker
   /** Milliseconds between two looks at the log. */
@@ -60,10 +60,12 @@ export function startCheckpoints(needs: CheckpointNeeds): Checkpoints {
   let worker: Worker | undefined
   let isAtWork = false
   let isStopping = false
+  let isTold = false
   let rest = 0
 
   function keep(reason: string): void {
-    if (log.isKept()) return
+    if (isTold) return
+    isTold = true
     log.keep()
     onKept(reason)
   }
@@ -97,12 +99,14 @@ export function startCheckpoints(needs: CheckpointNeeds): Checkpoints {
 
   function look(): void {
     rest -= 1
-    if (isAtWork || isStopping || !sql.open || sql.inTransaction) return
+    if (isTold || isAtWork || isStopping || !sql.open || sql.inTransaction) return
     const { pages, unfolded } = lengthOf(sql)
     const mustRestart = pages >= longest && rest <= 0
     if (unfolded < worthFolding && !(mustRestart && unfolded > 0)) return
-    // Another process may have had to keep it.
-    if (log.isKept()) return
+    if (log.isKept()) {
+      keep('another process had to keep it')
+      return
+    }
     isAtWork = true
     running().postMessage((mustRestart ? 'restart' : 'fold') satisfies CheckpointTask)
   }

@@ -175,6 +175,21 @@ test('a kept log is folded from its beginning by the next who has the database a
   t.is(logBytes(), 0)
 })
 
+test('what another process had to keep is not folded here either, and is told here, too', async t => {
+  const { thread, tasks } = pretend('parentPort.postMessage({ isBusy: false })')
+  const { write, file, log, reasons, close, logBytes } = world(t, { thread })
+  const other = openKeptLog(file)
+  other.keep()
+  write(1200)
+  await until(() => reasons.length > 0)
+  t.deepEqual(reasons, ['another process had to keep it'])
+  t.true(log.isKept())
+  t.is(tasks[0], 0)
+  other.close(() => {})
+  await close()
+  t.true(logBytes() > 0)
+})
+
 test('a thread that dies, or does not end as it should, leaves the log kept', async t => {
   for (const code of ['process.exit(1)', 'throw new Error("a defect")']) {
     const { write, log, reasons } = world(t, { thread: pretend(code).thread })
