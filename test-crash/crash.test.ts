@@ -10,7 +10,7 @@ import test, { type ExecutionContext } from 'ava'
 import { failPoints } from '../test/support/fail-points.ts'
 import { makeChance } from './support/chance.ts'
 import { makeContents } from './support/contents.ts'
-import { apart, type Shape, together } from './support/house.ts'
+import { apart, type Shape, together, withWorkers } from './support/house.ts'
 import { killOnce, lastLook, openStore, type Plan, type Store } from './support/kill.ts'
 
 const seed = Number(process.env.SEED ?? Date.now() % 1_000_000)
@@ -19,7 +19,10 @@ const lanes = 2
 /** A fresh directory now and then: some steps only happen while a store is young. */
 const killsPerStore = 50
 /** Every fourth store is served by two processes. */
-const shapes: readonly Shape[] = [together, together, apart, together]
+const mixture: readonly Shape[] = [together, together, apart, together]
+/** `SHAPE=…` takes those whose name has this word, for all stores. */
+const chosen = [together, apart, withWorkers].filter(({ name }) => name.includes(process.env.SHAPE ?? '\0'))
+const shapes = chosen.length === 0 ? mixture : chosen
 
 /** Those that `start.test.ts` and `commands.test.ts` come by. */
 const elsewhere = /^(?:init|migrate|keys|repair|backup):/

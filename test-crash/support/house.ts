@@ -24,6 +24,13 @@ export const apart: Shape = {
   env: { SLUICE_EDGE__PUBLIC_URL: 'http://edge.test' },
 }
 
+/** The workers go with the process that has started them: when they see it gone, or by a fail point of their own. */
+export const withWorkers: Shape = {
+  name: 'an edge of two workers',
+  commands: [['serve']],
+  env: { SLUICE_EDGE__WORKERS: '2' },
+}
+
 export interface Part {
   readonly command: readonly string[]
   /** The latest one. */

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import type { Database } from 'better-sqlite3'
 
 const knownNames =
-  /^(?:sluice-store\.json|sluice\.db(?:-wal|-shm)?|lock-[a-z]+\.db|scrub\.json|token|keys|objects|incoming)$/
+  /^(?:sluice-store\.json|sluice\.db(?:-wal|-shm)?|lock-[a-z]+\.db|scrub\.json(?:\.new)?|token|keys|objects|incoming)$/
 
 interface Reference {
   readonly sha256: Buffer
