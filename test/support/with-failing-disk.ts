@@ -63,7 +63,7 @@ export async function withFailingDisk(
   }
   const config = parseConfig({ yaml: undefined, env, cwd: tempDir(t) })
   const clock = movableClock(Date.now())
-  const log = openLog(config.log)
+  const log = openLog(config.log, { write: () => {} })
   let interfere: ((call: Call) => void | Promise<void>) | undefined
   const fs = faultyFileSystem(call => interfere?.(call))
   const { dataDir: dir } = config
