@@ -31,7 +31,7 @@ const sizes: readonly Size[] = [
     atLeast: 0.34,
     known: '0.20 / 0.34',
     between:
-      'A file of its own: thirteen calls to the system for its bytes, its two names and their directories, three of them syncs, each a hop to the thread pool and back; nginx opens, writes and renames.',
+      'A file of its own: eleven calls to the system for its bytes, its two names and their directory, before the commits. The write, the two syncs and the removal of the first name are hops to the thread pool and back; nginx opens, writes and renames.',
   },
 ]
 

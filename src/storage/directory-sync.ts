@@ -36,7 +36,7 @@ export function makeSyncDirectory(fs: FileSystem): SyncDirectory {
 }
 
 async function syncOnce(fs: FileSystem, path: string): Promise<void> {
-  const fd = await fs.open(path, 'r')
+  const fd = await fs.open(path, 'directory')
   try {
     await fs.sync(fd)
   } finally {
