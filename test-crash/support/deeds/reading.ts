@@ -50,8 +50,9 @@ const boxes = [
 
 export async function thumbnail(session: Session): Promise<void> {
   const { chance, ledger } = session
-  const isPicture = ({ state, possible: [offer] }: Media): boolean =>
-    state === 'ready' && offer?.content.isPicture === true
+  // Of two uploads at once that were both taken, only a download tells which of them it is.
+  const isPicture = ({ state, possible: [offer, ...others] }: Media): boolean =>
+    state === 'ready' && offer?.content.isPicture === true && others.length === 0
   await holding(take(session, isPicture), async media => {
     const [width, height, method] = chance.pick(boxes)
     const query = `width=${width}&height=${height}&method=${method}`
