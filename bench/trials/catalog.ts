@@ -50,7 +50,7 @@ export const catalogTrials: readonly Trial[] = [
         of,
         atMost: 7,
         known: '100 / 6 µs',
-        between: 'Batches of 200 rows, each with a commit and its sync.',
+        between: 'Batches of 2000 rows, each with a commit and its sync.',
       },
     ]),
   },
@@ -67,7 +67,7 @@ export const catalogTrials: readonly Trial[] = [
         atMost: 7,
         known: '100 / 6 µs',
         between:
-          'Batches of 200 rows, so that nobody waits long beside them, each with a commit and its sync: five thousand syncs, and the pages of three indexes.',
+          'Batches of 2000 rows, so that nobody waits long beside them, each with a commit and its sync: five hundred of them, and the pages of three indexes.',
       },
     ],
   },

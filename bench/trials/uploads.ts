@@ -23,7 +23,7 @@ export const uploadTrials: readonly Trial[] = [
         atLeast: 0.75,
         known: '0.37 / 0.69',
         between:
-          'SHA-256 on one core, alone and from memory, is slower than three quarters of what nginx moves here (both in the table of put-64m-1): nobody who hashes a body as it comes can reach it on such a machine. Hashing is a thread of its own already; what is left is the sync at the end, and the copy that Node’s HTTP parser makes of each chunk.',
+          'SHA-256 on one core, alone and from memory, moves little more than three quarters of what nginx does here (both in the table of put-64m-1): whoever hashes a body as it comes could do next to nothing else. Hashing is a thread of its own; what is left is the sync at the end, and the copy that Node’s HTTP parser makes of each chunk.',
       },
       {
         title: 'PUT 64 MiB, to nginx DAV followed by sha256 and fsync',
@@ -32,7 +32,7 @@ export const uploadTrials: readonly Trial[] = [
         atLeast: 1.35,
         known: '0.75 / 1.19–1.38',
         between:
-          'Receiving, hashing and syncing overlap; the sum of the three is compared with the longest of them. What the longest is, and by how much, is the goal.',
+          'Receiving, hashing and syncing overlap here, and follow each other there. dd with fsync, the disk’s part alone, takes about half of the time that this is compared with.',
       },
       {
         title: 'processor time of PUT 64 MiB, per GiB',
@@ -40,7 +40,7 @@ export const uploadTrials: readonly Trial[] = [
         atMost: 2.2,
         known: '3.9 / 2.2',
         between:
-          'SHA-256 takes a half to three quarters of a second of it, the kernel’s two copies and its page cache as much as nginx uses, the rest is a copy per chunk in Node’s HTTP parser and the hand-over between threads.',
+          'SHA-256 takes half a second of it, the kernel’s two copies and its page cache as much as nginx uses, the rest is a copy per chunk in Node’s HTTP parser and the hand-over between threads.',
       },
     ],
   },

@@ -194,7 +194,7 @@ export const settingsSchema = section({
       workers: key(
         count(0, 64),
         0,
-        'How many processes of their own serve the edge; 0: the one that serves everything else. On two cores that is faster.',
+        'How many processes of their own serve the edge; 0: the one that serves everything else, which is faster for small uploads on two cores.',
       ),
     }),
     {},
