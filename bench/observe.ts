@@ -66,7 +66,7 @@ export async function observe(
  * Where a hypervisor takes freed memory back, the first use of a page costs ten times as much as the second. So the memory that a run
  * is going to fill with files is used and freed right before, by a process of its own.
  */
-export function touchMemory(bytes: number): void {
+function touchMemory(bytes: number): void {
   const mib = Math.ceil(bytes / 2 ** 20)
   execFileSync(process.execPath, [
     '-e',

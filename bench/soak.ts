@@ -1,6 +1,7 @@
 /**
- * `npm run soak [-- --minutes N --workers N]`: 500 slow uploads, 200 waiting downloads and 50 fast clients at once, for ten minutes. Fails when an answer is
- * not the expected one, when memory grows, when descriptors do, when an upload stands still, or when something is left at the end.
+ * `npm run soak [-- --minutes N --workers N]`: 500 slow uploads, 200 waiting downloads and 50 fast clients at once, for ten minutes. Fails
+ * when an answer is not the expected one, when memory grows, when descriptors do, when an upload stands still, or when something is left at
+ * the end.
  */
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, readdirSync, rmSync } from 'node:fs'

@@ -11,7 +11,7 @@ import { goalPlot } from './plot.ts'
 import { demand, shortNumber, spread } from './text.ts'
 
 /** Of every trial; without a measurement where nothing was recorded. */
-export function recordedGoals(results: Results | undefined = readResults(publishedFile)): readonly GoalResult[] {
+function recordedGoals(results: Results | undefined = readResults(publishedFile)): readonly GoalResult[] {
   return trials.flatMap(({ name, goals }) => {
     const runs = results?.trials.find(result => result.name === name)?.runs ?? {}
     return goals.map(goal => judge(goal, runs))

@@ -5,15 +5,13 @@
 import type { Database } from '../database/database.ts'
 import type { MediaId } from '../domain/identifiers.ts'
 import { type Media, requireReceptive } from '../domain/media.ts'
+import type { Member } from '../domain/member.ts'
 import { bytesLeft, requireRoom, smallestUpload, type Tally } from '../domain/quota.ts'
 import type { Hold, MediaCatalog } from './media-catalog.ts'
 import type { UsageBooks } from './usage-books.ts'
 
-/** Who a process is among those on one data directory; `edge.N` is one of several that serve the edge together. */
-export type Holder = 'api' | 'edge' | 'both' | `edge.${number}`
-
 /** Whose holds nobody will end any more when this one starts, as patterns of SQLite's GLOB. */
-const leftBefore = (holder: Holder): readonly string[] => {
+function leftBefore(holder: Member): readonly string[] {
   if (holder === 'both') return ['*']
   // Those of "both" too: no such process can run beside this one.
   if (holder === 'edge') return ['edge:*', 'edge.*', 'both:*']
@@ -32,7 +30,7 @@ export interface Holds extends Pick<MediaCatalog, 'hold' | 'release' | 'dropLeft
 export function makeHolds(needs: {
   readonly database: Pick<Database, 'sql' | 'write'>
   readonly books: UsageBooks
-  readonly holder: Holder
+  readonly holder: Member
   readonly find: (mediaId: MediaId) => Media | undefined
 }): Holds {
   const { books, holder, find } = needs

@@ -125,7 +125,8 @@ export interface MediaCatalog {
   /**
    * pending | uploaded → uploaded. What was uploaded before stops being pointed at and its bytes go if nobody else has them.
    * @throws MediaError `not_found`, `already_uploaded`: the reservation is looked at again here, however long the body took;
-   * `superseded` when one that began later is recorded already; `quota_exceeded`, `user_limit_exceeded` when the hold was taken over by a later one with less room
+   * `superseded` when one that began later is recorded already; `quota_exceeded`, `user_limit_exceeded` when the hold was taken over by
+   * a later one with less room
    */
   recordUpload(upload: Upload, alongside: TransactionPart): Promise<Uploaded>
 
@@ -168,9 +169,6 @@ export interface MediaCatalog {
    */
   reap(removal: (key: ObjectKey) => RemovalPart, limit: number, after?: ObjectKey): Promise<Reaped>
 
-  /** True when any row points at these bytes. Synchronous: recovery and fsck ask it of every object. */
+  /** True when any row points at these bytes. Synchronous, for the store, which asks it at recovery and before it takes an object back. */
   isReferenced(key: ObjectKey): boolean
-
-  /** Every object that a row points at, with the size the row believes in. For fsck. */
-  listReferenced(): AsyncIterable<ObjectInfo>
 }

@@ -15,9 +15,9 @@ import {
   requireReceptive,
   type Uploaded,
 } from '../domain/media.ts'
-import type { ObjectInfo } from '../domain/objects.ts'
+import type { Member } from '../domain/member.ts'
 import { requireRoom, smallestUpload } from '../domain/quota.ts'
-import { type Holder, makeHolds } from './holds.ts'
+import { makeHolds } from './holds.ts'
 import { type MediaCatalog, type StoredThumbnail, type Upload, UploadReplaced } from './media-catalog.ts'
 import {
   keyBytes,
@@ -34,7 +34,7 @@ import { makeUsageBooks } from './usage-books.ts'
 /** @param holder what this process serves; it decides whose holds are left behind */
 export function makeSqliteCatalog(
   database: Pick<Database, 'sql' | 'write' | 'writeAlone'>,
-  holder: Holder = 'both',
+  holder: Member = 'both',
 ): MediaCatalog {
   const { sql, write, writeAlone } = database
   const findMedia = sql.prepare<[string], MediaRow>('SELECT * FROM media WHERE media_id = ?')
@@ -111,15 +111,6 @@ export function makeSqliteCatalog(
     'SELECT 1 WHERE EXISTS (SELECT 1 FROM media WHERE sha256 = @key) OR EXISTS (SELECT 1 FROM pending WHERE sha256 = @key)',
   )
   const isThumbnail = sql.prepare<[Buffer]>('SELECT 1 FROM thumbnail WHERE sha256 = ? LIMIT 1')
-  const pageReferenced = sql.prepare<{ after: Buffer; limit: number }, { sha256: Buffer; size: number }>(
-    ['media', 'pending', 'thumbnail']
-      .map(
-        table =>
-          `SELECT * FROM (SELECT DISTINCT sha256, size FROM ${table} WHERE sha256 > @after ORDER BY sha256 LIMIT @limit)`,
-      )
-      .join(' UNION ')
-      .concat(' ORDER BY sha256 LIMIT @limit'),
-  )
 
   function findEnded(mediaId: MediaId): Media | undefined {
     const row = findMedia.get(mediaId)
@@ -354,8 +345,6 @@ export function makeSqliteCatalog(
       }),
 
     isReferenced: key => isReferenced(keyBytes(key)),
-
-    listReferenced: () => listReferenced(pageReferenced),
   }
 }
 
@@ -366,18 +355,4 @@ function isNewer(row: PendingRow | undefined, { at, began }: Pick<Upload, 'at' |
   if (row === undefined || row.upload_began === null || row.uploaded_at === null) return false
   // What was recorded in the future was recorded before the clock was set back: it is older, whatever it says.
   return row.upload_began > began && row.uploaded_at <= at + clockWasSetBack
-}
-
-/** Page by page, because a statement that is being stepped through would block every write on this connection. */
-async function* listReferenced(page: {
-  all(page: { after: Buffer; limit: number }): { sha256: Buffer; size: number }[]
-}): AsyncGenerator<ObjectInfo> {
-  let after: Buffer = Buffer.alloc(0)
-  for (;;) {
-    const rows = page.all({ after, limit: 500 })
-    for (const { sha256, size } of rows) yield toObject(sha256, size)
-    const last = rows.at(-1)
-    if (last === undefined) return
-    after = last.sha256
-  }
 }

@@ -6,6 +6,7 @@
  */
 import { Worker } from 'node:worker_threads'
 import type BetterSqlite3 from 'better-sqlite3'
+import { threadProgram } from '../domain/thread-program.ts'
 import type { KeptLog } from './kept-log.ts'
 
 /** `fold` goes on beside the writer; `restart` also lets the writer begin at the start of the log. */
@@ -55,6 +56,7 @@ const lastGrace = 30_000
  */
 const harmless = /^SQLITE_(?:BUSY|LOCKED|FULL$|NOMEM|CANTOPEN|IOERR_(?:WRITE|READ|SHORT_READ|NOMEM|BLOCKED)$)/
 
+/** Looks at the log every so often until stopped; the thread starts with the first folding. */
 export function startCheckpoints(needs: CheckpointNeeds): Checkpoints {
   const { sql, log, onKept, thread = startThread, every = 250, longest = tooLong } = needs
   let worker: Worker | undefined
@@ -145,7 +147,5 @@ function lengthOf(sql: BetterSqlite3.Database): { readonly pages: number; readon
 const nothing = { pages: 0, unfolded: 0 }
 
 function startThread(what: CheckpointFile): Worker {
-  const isSource = import.meta.url.endsWith('.ts')
-  const program = new URL(isSource ? './checkpoint-thread.ts' : './checkpoint-thread.js', import.meta.url)
-  return new Worker(program, { workerData: what })
+  return new Worker(threadProgram('checkpoint-thread', import.meta.url), { workerData: what })
 }

@@ -10,6 +10,9 @@ import { foldKeptLog, openKeptLog } from './kept-log.ts'
 import { migrations } from './migrations.ts'
 import { adopt, requireStore } from './store-of.ts'
 
+/** Of the file, in a data directory and in a backup. */
+export const databaseName = 'sluice.db'
+
 export interface Database {
   /** For prepared statements and reads. Writes go through `write`. */
   readonly sql: BetterSqlite3.Database

@@ -10,7 +10,7 @@ export class ForeignDatabase extends Error {
 }
 
 /** @returns undefined for one that has not been served since there was such an id */
-export function storeOf(sql: BetterSqlite3.Database): string | undefined {
+function storeOf(sql: BetterSqlite3.Database): string | undefined {
   const isKnown = sql.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'store'").get() !== undefined
   return isKnown ? sql.prepare<[], string>('SELECT store_id FROM store').pluck().get() : undefined
 }

@@ -87,7 +87,7 @@ export function refuseLoop(headers: RawHeaders): void {
   })
 }
 
-export function valuesOf(headers: RawHeaders, wanted: string): string[] {
+function valuesOf(headers: RawHeaders, wanted: string): string[] {
   return pairs(headers).flatMap(([name, value]) => (name.toLowerCase() === wanted ? [value] : []))
 }
 

@@ -6,7 +6,8 @@ import type { Credentials } from '../homeserver/whoami.ts'
 import type { Authenticate, Principal } from '../services/sessions.ts'
 import type { Context, Step } from './context.ts'
 
-const bearer = /^Bearer +([^\s]+)$/i
+/** The whole value of an Authorization header with an access token. */
+export const bearer = /^Bearer +([^\s]+)$/i
 
 /** Lets only recognised users pass. Comes before any look at parameters or ids (fact sheet §0 row 9). */
 export function authenticated(authenticate: Authenticate, { queryToken }: { readonly queryToken: boolean }): Step {

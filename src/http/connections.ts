@@ -5,25 +5,18 @@
  * parser refuses is answered in Matrix JSON. Silence is measured by progress, and only where it is the client's turn.
  */
 import { once } from 'node:events'
-import {
-  createServer,
-  type IncomingMessage,
-  type RequestListener,
-  type Server,
-  type ServerResponse,
-  STATUS_CODES,
-} from 'node:http'
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
 import { MediaError } from '../domain/errors.ts'
-import { corsHeaders, type Surface } from './cors.ts'
-import { errorAnswer } from './error-response.ts'
+import type { Surface } from './cors.ts'
+import { answerEarly, earlyAnswerText } from './early-answer.ts'
 import { boundDiscarding, defaultLinger, type LingerLimits } from './lingering.ts'
 import { faultOf, maxHeaderSize, parserRefusal } from './malformed.ts'
 import { breakBody, declaredLength, discardBody, holdContinue, isBodyAwaited } from './request-body.ts'
 
 export interface ConnectionsOptions {
-  /** `app.callback()`. */
+  /** Called with each request that can be routed. */
   readonly onRequest: RequestListener
   /** Decides the CORS headers of answers that no middleware has seen. */
   readonly surface: Surface
@@ -90,6 +83,7 @@ export const defaultMaxConnections = 8192
 /** Longer than the 60 s after which most proxies drop an idle upstream connection: theirs must end first, or they race us. */
 const keepAliveTimeout = 65_000
 
+/** Not listening yet: `listener.ts` opens a port for it, or hands connections in. */
 export function makeConnections(options: ConnectionsOptions): Connections {
   const { onRequest, surface, idleTimeout, log } = options
   const { headersTimeout = 30_000, linger = defaultLinger, farewell = defaultFarewell } = options
@@ -170,7 +164,7 @@ export function makeConnections(options: ConnectionsOptions): Connections {
 
     const fault = faultOf(request)
     if (fault === undefined) onRequest(request, response)
-    else answer(response, new MediaError('bad_request', fault))
+    else answerEarly(response, surface, new MediaError('bad_request', fault))
   }
 
   /**
@@ -198,14 +192,6 @@ export function makeConnections(options: ConnectionsOptions): Connections {
         if (closed === undefined && !request.socket.readableEnded) response.shouldKeepAlive = reusable
       })
     }
-  }
-
-  function answer(response: ServerResponse, refusal: MediaError): void {
-    const { status, headers, body } = errorAnswer(refusal)
-    response.shouldKeepAlive = false
-    const content = JSON.stringify(body)
-    response.writeHead(status, { ...corsHeaders(surface), ...headers, ...jsonHeaders(content) })
-    response.end(content)
   }
 
   function endIfIdle(socket: Socket, { exchanges, isEnding }: Connection): void {
@@ -256,15 +242,7 @@ export function makeConnections(options: ConnectionsOptions): Connections {
   function answerWithoutRequest(socket: Socket, connection: Connection, refusal: MediaError): void {
     // Browsers open connections in advance; an answer to no question would confuse the next one.
     if (socket.bytesRead === 0) return void socket.destroy()
-    const { status, headers, body } = errorAnswer(refusal)
-    const content = JSON.stringify(body)
-    const lines = Object.entries({
-      ...corsHeaders(surface),
-      ...headers,
-      ...jsonHeaders(content),
-      Connection: 'close',
-    }).map(([name, value]) => `${name}: ${value}\r\n`)
-    socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${content}`)
+    socket.write(earlyAnswerText(surface, refusal))
     endThenDiscard(socket, connection)
   }
 
@@ -330,8 +308,4 @@ export function makeConnections(options: ConnectionsOptions): Connections {
       return closed
     },
   }
-}
-
-function jsonHeaders(content: string): Record<string, string> {
-  return { 'Content-Type': 'application/json', 'Content-Length': String(Buffer.byteLength(content)) }
 }

@@ -1,15 +1,14 @@
 /** What is no request, or not one that everybody would read alike. */
 import type { IncomingMessage } from 'node:http'
 import { MediaError } from '../domain/errors.ts'
+import { countOf } from './raw-headers.ts'
 
 /** Request line and headers together, in bytes. Node's default, written down because it is part of what clients meet. */
 export const maxHeaderSize = 16 * 1024
 
 /** What Node's parser lets pass, although it may be read differently by whoever stands in front of us. */
 export function faultOf({ httpVersion, headers, rawHeaders }: IncomingMessage): string | undefined {
-  const hosts = rawHeaders.filter(
-    (name, at) => at % 2 === 0 && name.length === 4 && name.toLowerCase() === 'host',
-  ).length
+  const hosts = countOf('host', rawHeaders)
   // RFC 9112 §3.2. HTTP/1.0 had no such header, so that it may be missing there.
   if (hosts > 1) return 'There is more than one Host header'
   if (hosts === 0 && httpVersion === '1.1') return 'The Host header is missing'

@@ -10,9 +10,11 @@ import type { RateLimit } from '../services/rate-limit.ts'
 import type { Sessions } from '../services/sessions.ts'
 import type { Sluice } from '../services/sluice.ts'
 import { smallObjectLimit } from '../storage/small-objects.ts'
+import { bearer } from './access-token.ts'
 import { corsHeaders } from './cors.ts'
 import { originalHeaders } from './describe-media.ts'
 import { logBrokenAnswer } from './error-response.ts'
+import { countOf } from './raw-headers.ts'
 import { type LogExchange, requestIdHeader } from './request-log.ts'
 import { pieceSender } from './send-pieces.ts'
 
@@ -25,6 +27,7 @@ interface Asked {
   readonly path: string
 }
 
+/** For one configuration; made anew with the next. */
 export function makeQuickDownload(
   sluice: Pick<Sluice, 'config' | 'catalog' | 'store' | 'log'>,
   {
@@ -85,7 +88,6 @@ export function makeQuickDownload(
 
 /** Without query, escapes, a name in the path, conditions or ranges. */
 const plainPath = /^\/_matrix\/client\/v1\/media\/download\/([^/?%]+)\/([\w-]+)$/
-const bearer = /^Bearer ([^\s]+)$/
 
 function plainRequest({ method, url = '', headers, rawHeaders }: IncomingMessage, ours: string): Asked | undefined {
   if (method !== 'GET' || headers.range !== undefined || headers['if-none-match'] !== undefined) return undefined
@@ -94,14 +96,4 @@ function plainRequest({ method, url = '', headers, rawHeaders }: IncomingMessage
   const token = bearer.exec(headers.authorization ?? '')?.[1]
   if (mediaId === undefined || token === undefined || countOf('authorization', rawHeaders) !== 1) return undefined
   return { token, mediaId, path: url }
-}
-
-/** Node keeps only the first of several. @param name in lower case */
-function countOf(name: string, rawHeaders: readonly string[]): number {
-  let count = 0
-  for (let at = 0; at < rawHeaders.length; at += 2) {
-    const written = rawHeaders[at]
-    if (written?.length === name.length && written.toLowerCase() === name) count += 1
-  }
-  return count
 }

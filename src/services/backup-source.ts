@@ -24,5 +24,3 @@ export interface BackupSource {
   /** The file of an object. */
   readonly pathOf: (key: ObjectKey) => string
 }
-
-export const databaseName = 'sluice.db'

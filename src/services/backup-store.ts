@@ -4,12 +4,13 @@
  */
 import { join } from 'node:path'
 import { allReferences } from '../catalog/media-references.ts'
+import { databaseName } from '../database/database.ts'
 import { failPoint } from '../domain/fail-point.ts'
 import type { BackupDirectory, UnfinishedBackup } from '../storage/backup-directory.ts'
 import { objectIn } from '../storage/file-digest.ts'
 import { otherFilesIn } from '../storage/other-files.ts'
 import { type ManifestFile, manifestText } from './backup-manifest.ts'
-import { type BackupSource, databaseName, type StoreView } from './backup-source.ts'
+import type { BackupSource, StoreView } from './backup-source.ts'
 import { type Gathered, gatherObjects } from './gather-objects.ts'
 import { verifyBackup } from './verify-backup.ts'
 

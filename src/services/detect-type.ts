@@ -12,7 +12,7 @@ import { sniffMarkup } from '../domain/sniff-markup.ts'
  * What is in memory also bounds the time: an archive of nothing but empty members takes some milliseconds here, and some hundred in
  * four times as much.
  */
-export const detectionReach = 16 * 1024
+const detectionReach = 16 * 1024
 
 /** @param head the first bytes of the content, `detectionReach` of them where there are so many. Never rejects. */
 export async function detectType(head: Uint8Array): Promise<Detection | undefined> {

@@ -44,7 +44,7 @@ const measurable: ReadonlySet<string> = new Set([
 
 /**
  * Odd bytes are no error: then there are few facts.
- * @throws MediaError `storage_failed` when the store has lost the object; the stream's own error if it breaks
+ * @throws MediaError `storage_failed` when the store has lost the object
  */
 export async function inspectMedia(needs: InspectionNeeds, object: ObjectInfo): Promise<MediaFacts> {
   const head = await readBeginning(needs, object, headReach)

@@ -24,9 +24,9 @@ export async function expectObject(
 }
 
 /**
- * @throws MediaError `out_of_space`, `quota_exceeded`, `user_limit_exceeded` before the body is read; `too_large`, `body_too_short`, `superseded`,
- * `not_found`, `already_uploaded`, `out_of_space`; after any of these nothing is left of the body, and what was uploaded before is
- * untouched
+ * @throws MediaError `out_of_space`, `quota_exceeded`, `user_limit_exceeded` before the body is read; `too_large`, `body_too_short`,
+ * `superseded`, `not_found`, `already_uploaded`, `out_of_space`; after any of these nothing is left of the body, and what was uploaded
+ * before is untouched
  */
 export async function receiveObject(needs: Needs, target: UploadTarget, body: IncomingBody): Promise<Uploaded> {
   // Both before the attempt begins: one that is refused must not end another that was not.

@@ -20,6 +20,7 @@ export interface Staging {
   abandon(): Promise<void>
 }
 
+/** For one picture. */
 export function stageThumbnails(store: Pick<ObjectStore, 'stage' | 'discard'>): Staging {
   /** Several thumbnails of a small picture are the same bytes. */
   const begun = new Map<Buffer, Promise<StagedObject>>()

@@ -18,6 +18,7 @@ export interface Door {
   close(graceMs: number): Promise<void>
 }
 
+/** @param listen opens the port; what it throws is thrown */
 export async function openDoor(
   underWay: UnderWay,
   listen: (onRequest: RequestListener) => Promise<Listener>,

@@ -10,24 +10,22 @@ import type { MediaCatalog, StoredThumbnail } from '../catalog/media-catalog.ts'
 import { type MediaReferences, makeMediaReferences } from '../catalog/media-references.ts'
 import { makeSqliteCatalog } from '../catalog/sqlite-catalog.ts'
 import type { Config } from '../config/config.ts'
-import { type Database, EmptyDatabase, openDatabase } from '../database/database.ts'
+import { type Database, databaseName, EmptyDatabase, openDatabase } from '../database/database.ts'
 import { ForeignDatabase } from '../database/store-of.ts'
 import type { Clock, Random } from '../domain/clock.ts'
 import { MediaError } from '../domain/errors.ts'
 import type { MediaId } from '../domain/identifiers.ts'
 import type { Ready } from '../domain/media.ts'
+import type { Member, ServingRole } from '../domain/member.ts'
 import { type Attempts, makeAttempts } from '../services/attempts.ts'
 import { type FreeSpace, makeFreeSpace } from '../services/free-space.ts'
 import { makeRenderFailures, type RenderFailures } from '../services/render-failures.ts'
 import { makeSingleFlight, type SingleFlight } from '../services/single-flight.ts'
 import { DataDirectoryError, type OpenedDataDirectory, openDataDirectory } from '../storage/data-directory.ts'
 import { openDiskStore } from '../storage/disk-store.ts'
-import type { Member } from '../storage/layout.ts'
 import type { ObjectStore } from '../storage/object-store.ts'
 import { lockAsMember, type Patience, takeOverDataDirectory } from '../storage/serving-lock.ts'
 import { isShardName } from '../storage/shards.ts'
-
-export type Role = 'api' | 'edge' | 'both'
 
 export interface Surroundings {
   readonly clock: Clock
@@ -55,7 +53,7 @@ export interface OpenedFoundation extends Foundation {
 export interface FoundationOptions extends Surroundings {
   readonly config: Pick<Config, 'dataDir'>
   readonly init: boolean
-  readonly role: Role
+  readonly role: ServingRole
   /**
    * Which of several processes that serve the edge together this is, counted from 1. Such a one recovers what an earlier
    * one of the same number left; whoever starts them holds the lock of the edge, and has recovered for all of them before.
@@ -139,7 +137,7 @@ function openIndex({
   storeId,
   log,
 }: Pick<OpenedDataDirectory, 'dir' | 'storeId'> & Pick<Surroundings, 'log'>): Database {
-  const file = join(dir, 'sluice.db')
+  const file = join(dir, databaseName)
   try {
     const onLogKept = (reason: string) =>
       log.error(

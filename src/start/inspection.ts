@@ -6,6 +6,7 @@ import { makeCatalogAudit } from '../catalog/catalog-audit.ts'
 import { makeMediaReferences } from '../catalog/media-references.ts'
 import { makeForgetThumbnails } from '../catalog/thumbnail-rows.ts'
 import { countBooksAnew } from '../catalog/usage-books.ts'
+import { databaseName } from '../database/database.ts'
 import { damageOf, type ExistingDatabase, openExistingDatabase } from '../database/existing-database.ts'
 import { requireStore } from '../database/store-of.ts'
 import type { Clock } from '../domain/clock.ts'
@@ -27,8 +28,6 @@ export interface Inspection {
 
 /** There is a database, and it can not be read. */
 export class DatabaseDamaged extends DataDirectoryError {}
-
-export const databaseName = 'sluice.db'
 
 /**
  * Keeps servers out as long as it is open, unless one is there already: then the store is only looked at.

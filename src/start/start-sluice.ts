@@ -57,8 +57,12 @@ export interface RunningSluice {
   hurry(): void
 }
 
+/** Milliseconds for what a predecessor does after its last request: the database is folded and closed. */
+const closingTime = 5_000
+
 /**
- * @throws ConfigError, DataDirectoryError; the reason of `cancelled`; errors of the system when a port cannot be had. Whatever was opened is closed then.
+ * @throws ConfigError, DataDirectoryError, WorkersFailed; the reason of `cancelled`; errors of the system when a port cannot be had.
+ * Whatever was opened is closed then.
  */
 export async function startSluice(options: StartOptions): Promise<RunningSluice> {
   const { opened, close } = await openInSteps(onClose => open(options, onClose))
@@ -73,7 +77,7 @@ async function open(
   const role = only ?? 'both'
   if (role === 'api') requireEdgeAddress(options.config)
   const { serverName, limits, shutdownGrace } = options.config
-  const patienceFor = makePatience({ waitMs: shutdownGrace + lastGrace + 5_000, log, signal: cancelled })
+  const patienceFor = makePatience({ waitMs: shutdownGrace + lastGrace + closingTime, log, signal: cancelled })
 
   const underWay = makeUnderWay()
   const doors: Pick<Door, 'close'>[] = []

@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto'
 import { Worker } from 'node:worker_threads'
 import { MediaError } from '../domain/errors.ts'
+import { threadProgram } from '../domain/thread-program.ts'
 import { giveBack, ownsItsMemory } from './give-back.ts'
 
 export interface Digests {
@@ -169,8 +170,6 @@ function here(isOurs: boolean): Digest {
   }
 }
 
-/** Source and bundle lie differently. */
 function startThread(): Worker {
-  const isSource = import.meta.url.endsWith('.ts')
-  return new Worker(new URL(isSource ? './digest-thread.ts' : './digest-thread.js', import.meta.url))
+  return new Worker(threadProgram('digest-thread', import.meta.url))
 }

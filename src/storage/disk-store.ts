@@ -11,6 +11,7 @@ import type { TransactionPart } from '../database/transaction-part.ts'
 import type { Random } from '../domain/clock.ts'
 import { refuse } from '../domain/errors.ts'
 import { failPoint } from '../domain/fail-point.ts'
+import type { Member } from '../domain/member.ts'
 import { type ObjectInfo, type ObjectKey, toObjectKey } from '../domain/objects.ts'
 import { makeDigests } from './digests.ts'
 import { makeSyncDirectory } from './directory-sync.ts'
@@ -19,7 +20,7 @@ import { type FileSystem, ifThere, systemFileSystem } from './file-system.ts'
 import { batchesOf, joined } from './gather.ts'
 import { createIncomingFile, type IncomingFile } from './incoming-file.ts'
 import { makeKeepsUnderWay } from './keeps-under-way.ts'
-import { type Member, makeLayout } from './layout.ts'
+import { makeLayout } from './layout.ts'
 import { makeLeavings } from './leavings.ts'
 import { makeMeter } from './meter.ts'
 import type { ObjectStore, StagedObject, StageLimits } from './object-store.ts'
@@ -47,7 +48,9 @@ export interface DiskStoreOptions {
 
 /** Bytes that a large upload writes at a time. It may hold a few times as many in memory. */
 const batchBytes = 512 * 1024
-/** From this many uploads at once, each makes do with a quarter. */
+/** Batches of one upload that are written at the same time. */
+const writesAtOnce = 2
+/** From this many uploads at once, each makes do with a quarter, and writes one batch after the other. */
 const manyUploads = 16
 const smallBatchBytes = batchBytes / 4
 /** How often bytes may be removed between link and commit before something is wrong with this disk. */
@@ -116,7 +119,7 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<ObjectSt
           bytes = joined(batch)
         } else {
           file ??= await createIncomingFile(fs, layout.receiving(), leavings)
-          writes ??= makeWriteBehind(file.write, done, () => (uploads < manyUploads ? 2 : 1))
+          writes ??= makeWriteBehind(file.write, done, () => (uploads < manyUploads ? writesAtOnce : 1))
           await writes.add(batch)
         }
       }

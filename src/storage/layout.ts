@@ -14,16 +14,8 @@
  */
 import { join } from 'node:path'
 import type { Random } from '../domain/clock.ts'
+import type { Member } from '../domain/member.ts'
 import { type ObjectKey, toObjectKey } from '../domain/objects.ts'
-
-/** Which listeners a process serves. */
-export type ServingRole = 'api' | 'edge' | 'both'
-
-/**
- * Who a process is among those on one data directory: what it serves, or which of several it is that serve the edge together.
- * Temporary files bear it, because each process recovers its own only.
- */
-export type Member = ServingRole | `edge.${number}`
 
 export interface Layout {
   readonly objects: string

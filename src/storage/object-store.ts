@@ -93,7 +93,7 @@ export interface ObjectStore {
    */
   tidy(): Promise<void>
 
-  /** Every object, in no order; one that comes or goes meanwhile may or may not be listed. For fsck, not for requests. */
+  /** Every object, in no order; one that comes or goes meanwhile may or may not be listed. For the contract test; nothing that serves asks it. */
   list(): AsyncIterable<ObjectInfo>
 
   /**

@@ -3,9 +3,10 @@
  */
 import { join } from 'node:path'
 import { failPoint } from '../domain/fail-point.ts'
+import type { Member } from '../domain/member.ts'
 import type { ObjectKey } from '../domain/objects.ts'
 import { type FileSystem, hasCode } from './file-system.ts'
-import { type Layout, type Member, readIncomingName } from './layout.ts'
+import { type Layout, readIncomingName } from './layout.ts'
 import type { StoreRecovery } from './object-store.ts'
 import type { Placement } from './placement.ts'
 

@@ -5,9 +5,9 @@
 import { join, resolve } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import BetterSqlite3 from 'better-sqlite3'
+import type { ServingRole } from '../domain/member.ts'
 import { DataDirectoryError } from './data-directory.ts'
 import { type HeldLock, takeExclusiveLock, takeSharedLock } from './file-lock.ts'
-import type { ServingRole } from './layout.ts'
 
 /** Somebody else holds the lock. */
 export class DataDirectoryInUse extends DataDirectoryError {}

@@ -26,11 +26,12 @@ export interface Trash {
 }
 
 /**
- * A deletion waits for the disk, so that one after another they fall behind; but a large one may keep it busy, and too many would keep
- * uploads waiting, of whose 16 threads these take their part.
+ * A deletion waits for the disk, so one at a time they fall behind. Each occupies one of the 16 threads that uploads need as well, so
+ * there are not many.
  */
 const mostAtOnce = 4
 
+/** One for each process: what it doubts it has taken itself. */
 export function makeTrash({
   fs,
   layout,

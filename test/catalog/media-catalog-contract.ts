@@ -456,15 +456,4 @@ export function mediaCatalogContract(test: TestFn, open: (t: ExecutionContext) =
     await t.throwsAsync(catalog.publish(publication(inspected), nothing), { instanceOf: UploadReplaced })
     t.like(await catalog.find(media('a')), { state: 'deleted' })
   })
-
-  test('every referenced object is listed once', async t => {
-    const catalog = open(t)
-    await publish(catalog, 'a', object('1'))
-    await publish(catalog, 'b', object('1'))
-    await reserve(catalog, 'c')
-    await upload(catalog, 'c', object('2', 7))
-    const listed: ObjectInfo[] = []
-    for await (const info of catalog.listReferenced()) listed.push(info)
-    t.deepEqual(listed, [object('1'), object('2', 7)])
-  })
 }

@@ -3,11 +3,11 @@
  */
 import type { ExecutionContext, TestFn } from 'ava'
 import fc from 'fast-check'
-import type { Holder } from '../../src/catalog/holds.ts'
 import type { Hold, MediaCatalog } from '../../src/catalog/media-catalog.ts'
 import { type ErrorCode, MediaError } from '../../src/domain/errors.ts'
 import type { UserId } from '../../src/domain/identifiers.ts'
 import { completionGrace, type Uploaded } from '../../src/domain/media.ts'
+import type { Member } from '../../src/domain/member.ts'
 import type { ObjectInfo } from '../../src/domain/objects.ts'
 import type { Quota, Tally } from '../../src/domain/quota.ts'
 import { media, object } from './media-catalog-contract.ts'
@@ -21,7 +21,7 @@ const nothing = (): void => {}
 
 export interface CatalogWorld {
   /** A process of its own, on the books that all of this world share. */
-  process(holder: Holder): MediaCatalog
+  process(holder: Member): MediaCatalog
   /** Fails the test when what is kept of a user's usage is not the sum over the rows. */
   audit(t: ExecutionContext): void
 }

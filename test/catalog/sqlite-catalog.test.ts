@@ -1,10 +1,10 @@
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
+import { allReferences, makeMediaReferences } from '../../src/catalog/media-references.ts'
 import { InconsistentRow } from '../../src/catalog/rows.ts'
 import { makeSqliteCatalog } from '../../src/catalog/sqlite-catalog.ts'
 import { type Database, openDatabase } from '../../src/database/database.ts'
 import type { UserId } from '../../src/domain/identifiers.ts'
-import type { ObjectInfo } from '../../src/domain/objects.ts'
 import type { Quota } from '../../src/domain/quota.ts'
 import { tempDir } from '../support/temp-dir.ts'
 import { media, mediaCatalogContract, object } from './media-catalog-contract.ts'
@@ -119,8 +119,7 @@ test('referenced objects are listed across page borders', async t => {
       insert.run(`m${n}`, key)
     }
   })()
-  const listed: ObjectInfo[] = []
-  for await (const info of makeSqliteCatalog(database).listReferenced()) listed.push(info)
+  const listed = [...allReferences(makeMediaReferences(database.sql))]
   t.is(listed.length, 617)
   t.is(new Set(listed.map(info => info.key)).size, 617)
   t.is(listed[0]?.size, object('0', 5).size)
