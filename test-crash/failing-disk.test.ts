@@ -39,7 +39,15 @@ interface World {
   publish(body: Buffer): Promise<string>
 }
 
-async function open(t: ExecutionContext, options: Partial<ServerOptions> = {}, dir = freshDir(t)): Promise<World> {
+interface OpenOptions extends Partial<ServerOptions> {
+  readonly keepAlive?: boolean
+}
+
+async function open(
+  t: ExecutionContext,
+  { keepAlive = true, ...options }: OpenOptions = {},
+  dir = freshDir(t),
+): Promise<World> {
   const dataDir = join(dir, 'data')
   const env = { CRASH_UPKEEP_EVERY: '100', SLUICE_LIMITS__MIN_FREE_BYTES: '0', ...options.env }
   const server = startServer({ dataDir, ...options, env })
@@ -49,7 +57,7 @@ async function open(t: ExecutionContext, options: Partial<ServerOptions> = {}, d
   })
   const ready = await server.ready
   if (ready === undefined) throw new Error(`it did not start: ${server.said()}`)
-  const { send, close } = makeSend()
+  const { send, close } = makeSend({ keepAlive })
   t.teardown(close)
 
   async function answered(method: string, url: string, more: RequestOptions = {}): Promise<Answer> {
@@ -406,9 +414,10 @@ test.serial('without a free descriptor an upload is refused, and the connection 
 })
 
 test.serial('a slow disk is waited for', async t => {
-  const world = await open(t, { env: { SLUICE_LIMITS__IDLE_TIMEOUT: '100ms' } })
-  const trouble = await inject(world.server.pid, ['fsync:delay_enter=150000', 'pwrite64:delay_enter=3000'])
-  const body = bytes(300_000, 'slowly')
+  const world = await open(t, { env: { SLUICE_LIMITS__IDLE_TIMEOUT: '1s' }, keepAlive: false })
+  const trouble = await inject(world.server.pid, ['fsync:delay_enter=1500000', 'pwrite64:delay_enter=3000'])
+  // More than a row, and little enough to be sent at once: a client that is held up must not look like one that is silent.
+  const body = bytes(60_000, 'slowly')
   t.true((await world.download(await world.publish(body))).body?.equals(body))
   await trouble.end()
   await inOrder(t, world.dataDir)

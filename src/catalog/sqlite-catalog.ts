@@ -353,6 +353,7 @@ const clockWasSetBack = 60_000
 
 function isNewer(row: PendingRow | undefined, { at, began }: Pick<Upload, 'at' | 'began'>): boolean {
   if (row === undefined || row.upload_began === null || row.uploaded_at === null) return false
-  // What was recorded in the future was recorded before the clock was set back: it is older, whatever it says.
-  return row.upload_began > began && row.uploaded_at <= at + clockWasSetBack
+  const { upload_began: itsBeginning, uploaded_at: itsEnd } = row
+  // Recorded in the future, or begun after its own end: since then the clock was set back, and it is older, whatever it says.
+  return itsBeginning > began && itsEnd <= at + clockWasSetBack && itsBeginning <= itsEnd + clockWasSetBack
 }

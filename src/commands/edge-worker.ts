@@ -12,6 +12,8 @@ import { openLog } from './log.ts'
 export async function edgeWorker(): Promise<number> {
   // Nobody would have a worker without a parent, and the next parent takes the data directory for its own.
   process.on('disconnect', () => process.exit(1))
+  // It may have gone while this program was read, when nobody listened yet.
+  if (!process.connected) process.exit(1)
   // The parent decides, also when a terminal tells all its processes at once.
   for (const signal of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const) process.on(signal, () => {})
   const pulse = setInterval(() => say({ kind: 'pulse' }), pulseEvery)

@@ -47,6 +47,8 @@ const worthFolding = 1000
 const tooLong = 16_384
 /** Looks at the log after one that could not begin anew, because somebody was reading it. */
 const restBusy = 3
+/** Looks at the log after a thread that could not be had: the system is short of something. */
+const restWithoutThread = 40
 /** Milliseconds that a folding may take when the server stops. */
 const lastGrace = 30_000
 
@@ -63,6 +65,7 @@ export function startCheckpoints(needs: CheckpointNeeds): Checkpoints {
   let isAtWork = false
   let isStopping = false
   let isTold = false
+  let hasAnswered = false
   let rest = 0
 
   function keep(reason: string): void {
@@ -74,6 +77,7 @@ export function startCheckpoints(needs: CheckpointNeeds): Checkpoints {
 
   function hear(answer: CheckpointAnswer): void {
     isAtWork = false
+    hasAnswered = true
     if ('failed' in answer) {
       if (!harmless.test(answer.failed)) keep(`${answer.failed}: ${answer.message}`)
     } else if (answer.isBusy) {
@@ -86,6 +90,7 @@ export function startCheckpoints(needs: CheckpointNeeds): Checkpoints {
     const started = thread({ file: sql.name, descriptor: log.descriptor })
     let error: unknown
     worker = started
+    hasAnswered = false
     started.unref()
     started.on('message', hear)
     started.on('error', cause => {
@@ -94,23 +99,36 @@ export function startCheckpoints(needs: CheckpointNeeds): Checkpoints {
     started.on('exit', () => {
       isAtWork = false
       worker = undefined
-      if (!isStopping) keep(`the thread that folds the log has ended: ${error}`)
+      if (isStopping) return
+      // It has folded nothing yet.
+      if (!hasAnswered && isShortage(error)) rest = restWithoutThread
+      else keep(`the thread that folds the log has ended: ${error}`)
     })
     return started
+  }
+
+  function begin(task: CheckpointTask): void {
+    isAtWork = true
+    try {
+      running().postMessage(task)
+    } catch {
+      isAtWork = false
+      rest = restWithoutThread
+    }
   }
 
   function look(): void {
     rest -= 1
     if (isTold || isAtWork || isStopping || !sql.open || sql.inTransaction) return
     const { pages, unfolded } = lengthOf(sql)
+    if (worker === undefined && rest > 0) return
     const mustRestart = pages >= longest && rest <= 0
     if (unfolded < worthFolding && !(mustRestart && unfolded > 0)) return
     if (log.isKept()) {
       keep('another process had to keep it')
       return
     }
-    isAtWork = true
-    running().postMessage((mustRestart ? 'restart' : 'fold') satisfies CheckpointTask)
+    begin(mustRestart ? 'restart' : 'fold')
   }
 
   const timer = setInterval(look, every).unref()
@@ -129,6 +147,12 @@ export function startCheckpoints(needs: CheckpointNeeds): Checkpoints {
       clearTimeout(giveUp)
     },
   }
+}
+
+/** Of descriptors, memory or threads, which passes. */
+function isShortage(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  return /^(?:EMFILE|ENFILE|ENOMEM|EAGAIN|ERR_WORKER_(?:INIT_FAILED|OUT_OF_MEMORY))$/.test(code)
 }
 
 /** Looks only; costs some 10 µs. In trouble, there is nothing to fold. */

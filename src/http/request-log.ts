@@ -54,7 +54,7 @@ export function makeLogExchange({ log, clock, random }: RequestLogNeeds): LogExc
     const requestId = random(9).toString('base64url')
 
     // 'close' comes once, whether the answer went out whole or not; the middleware may be done long before.
-    res.once('close', () => {
+    const end = (): void => {
       const before = carried.get(socket) ?? { bytesRead: 0, bytesWritten: 0 }
       const { bytesRead, bytesWritten } = socket
       carried.set(socket, { bytesRead, bytesWritten })
@@ -73,7 +73,9 @@ export function makeLogExchange({ log, clock, random }: RequestLogNeeds): LogExc
         },
         'request',
       )
-    })
+    }
+    if (res.closed) end()
+    else res.once('close', end)
     return requestId
   }
 }

@@ -71,15 +71,30 @@ export async function openEdgeWorkers(options: EdgeWorkersOptions): Promise<Edge
   }
 
   async function replaceAfter(number: number, ended: WorkerProcess): Promise<void> {
-    for (let worker = ended; ; ) {
-      const how = await worker.ended
+    for (let worker: WorkerProcess | undefined = ended; ; ) {
+      const how = await worker?.ended
       if (isClosing || current === undefined) return
-      log.error({ event: 'worker ended', worker: number, ...how }, 'an edge worker has ended; it is replaced')
+      if (how !== undefined)
+        log.error({ event: 'worker ended', worker: number, ...how }, 'an edge worker has ended; it is replaced')
       await setTimeout(pauseBeforeNext)
       if (isClosing) return
-      worker = start()
+      worker = startIfPossible(number)
+      if (worker === undefined) continue
       running.set(number, worker)
       if (await open(number, worker, current)) return
+    }
+  }
+
+  /** @returns undefined when the system has no process to give, which may pass */
+  function startIfPossible(number: number): WorkerProcess | undefined {
+    try {
+      return start()
+    } catch (err) {
+      log.error(
+        { event: 'worker not started', worker: number, err },
+        'an edge worker can not be started; it is tried again',
+      )
+      return undefined
     }
   }
 

@@ -32,6 +32,7 @@ export function watchWorker(child: ChildProcess, silentBeats: number): WorkerPro
   let hasEnded = false
   let wasHung = false
   let beatsSinceSign = 0
+  let reloading = Promise.resolve()
 
   // Beats of this process, not time that has passed: a machine that was suspended, or only this process that was held up, makes nobody hung.
   const beats = setInterval(() => {
@@ -66,6 +67,12 @@ export function watchWorker(child: ChildProcess, silentBeats: number): WorkerPro
     if (child.connected) child.send(message, socket, { keepOpen: true }, () => {})
   }
 
+  async function reloadOnce(config: Config): Promise<void> {
+    const reloaded = hear('reloaded')
+    say({ kind: 'reload', config })
+    await reloaded
+  }
+
   function hear(kind: FromWorker['kind']): Promise<boolean> {
     return new Promise(resolve => (hasEnded ? resolve(false) : awaited.set(kind, resolve)))
   }
@@ -83,10 +90,10 @@ export function watchWorker(child: ChildProcess, silentBeats: number): WorkerPro
       say({ kind: 'connection' }, socket)
       return took
     },
-    reload: async config => {
-      const reloaded = hear('reloaded')
-      say({ kind: 'reload', config })
-      await reloaded
+    reload: config => {
+      // One after the other: an answer does not say which of several it is for.
+      reloading = reloading.then(() => reloadOnce(config))
+      return reloading
     },
     close: graceMs => say({ kind: 'close', graceMs }),
     kill: () => void child.kill('SIGKILL'),

@@ -65,7 +65,7 @@ export function makeDigests(thread: () => Worker = startThread): Digests {
 
   function running(): Worker {
     if (worker !== undefined) return worker
-    const started = thread()
+    const started = begun(thread)
     worker = started
     started.on('message', hear)
     // An error is followed by the exit.
@@ -98,8 +98,9 @@ export function makeDigests(thread: () => Worker = startThread): Digests {
     lastId += 1
     const id = lastId
     const remote: Remote = { ahead: 0, wake: undefined, digest: undefined, failure: undefined }
-    remotes.set(id, remote)
+    // Before anything is noted: there may be no thread to be had.
     const host = running()
+    remotes.set(id, remote)
     host.ref()
     const send = (task: DigestTask, transfer?: readonly ArrayBuffer[]) => host.postMessage(task, transfer ?? [])
 
@@ -140,6 +141,15 @@ export function makeDigests(thread: () => Worker = startThread): Digests {
   return {
     begin: (bytes, isOurs) => (isOurs && bytes !== undefined && bytes >= worthAThread ? elsewhere() : here(isOurs)),
     close: async () => void (await worker?.terminate()),
+  }
+}
+
+/** @throws MediaError `storage_failed` when the system has no thread to give */
+function begun(thread: () => Worker): Worker {
+  try {
+    return thread()
+  } catch (cause) {
+    throw new MediaError('storage_failed', 'This server is short of something; try again in a moment', { cause })
   }
 }
 

@@ -41,7 +41,7 @@ export function makeDiskReads({
       const { start, end } = await presentRange(fd, range)
       return fs.stream(fd, { start, end }, Math.min(end - start + 1, readBytes))
     } catch (error) {
-      await fs.close(fd).catch(() => {})
+      await fs.close(fd, 'r').catch(() => {})
       throw error
     }
   }
@@ -60,7 +60,7 @@ export function makeDiskReads({
       const isOnePiece = range !== undefined && range.end - range.start < leastPieceBytes
       await pourFile(fd, isOnePiece ? range : await onDisk(presentRange(fd, range)), take)
     } finally {
-      await fs.close(fd).catch(() => {})
+      await fs.close(fd, 'r').catch(() => {})
     }
     return true
   }
@@ -91,7 +91,7 @@ export function makeDiskReads({
       }
       return whole
     } finally {
-      await fs.close(fd).catch(() => {})
+      await fs.close(fd, 'r').catch(() => {})
     }
   }
 

@@ -9,7 +9,8 @@ import type { ByteRange } from '../domain/objects.ts'
 export interface FileSystem {
   /** `wx` makes a new file that only this user may read, and fails where there is one. @returns a file descriptor */
   open(path: string, flags: 'r' | 'wx' | 'directory'): Promise<number>
-  close(fd: number): Promise<void>
+  /** @param was `r`: an object that was read, which may have been removed meanwhile; then its space is given back here */
+  close(fd: number, was?: 'r'): Promise<void>
   /** @returns how many bytes were taken, which may be fewer than were given */
   writev(fd: number, chunks: readonly Uint8Array[], position: number): Promise<number>
   sync(fd: number): Promise<void>
@@ -41,15 +42,15 @@ export interface FileSystem {
 /**
  * What only changes a name or a descriptor is done at once: the way to the thread pool and back costs this thread more than the call
  * itself, and a cycle of 128 KiB has seven of them. Such a call may have to wait for the journal of the file system, but so may a
- * commit, which is made on this thread too. Opening an object to read it may wait for the disk, and removing a large file takes its
- * time: these go to the pool.
+ * commit, which is made on this thread too. Opening an object to read it may wait for the disk, and giving the space of a large file back
+ * takes its time: these go to the pool.
  */
 export const systemFileSystem: FileSystem = {
   open: async (path, flags) => {
     if (flags === 'r') return settle(done => nodeFs.open(path, flags, done))
     return nodeFs.openSync(path, flags === 'wx' ? 'wx' : 'r', 0o600)
   },
-  close: async fd => nodeFs.closeSync(fd),
+  close: async (fd, was) => (was === 'r' ? settle(done => nodeFs.close(fd, done)) : nodeFs.closeSync(fd)),
   writev: (fd, chunks, position) => settle(done => nodeFs.writev(fd, chunks, position, done)),
   sync: fd => settle(done => nodeFs.fsync(fd, done)),
   datasync: fd => settle(done => nodeFs.fdatasync(fd, done)),

@@ -5,7 +5,7 @@ import type { WriteAlone } from '../database/group-commit.ts'
 import { failPoint } from '../domain/fail-point.ts'
 import type { ObjectInfo, ObjectKey } from '../domain/objects.ts'
 import type { SyncDirectory } from './directory-sync.ts'
-import { type FileSystem, hasCode } from './file-system.ts'
+import { type FileSystem, hasCode, ifThere } from './file-system.ts'
 import type { Layout } from './layout.ts'
 import type { Leavings } from './leavings.ts'
 import type { Shards } from './shards.ts'
@@ -89,10 +89,11 @@ export function makePlacement({
   async function takeBack(key: ObjectKey, isReferenced: (key: ObjectKey) => boolean): Promise<boolean> {
     // A transaction, so that no other process on this database can commit a row between the look and the removal; and a rename, not an
     // asynchronous unlink, so that nothing in this process can either.
-    const isRemoved = await writeAlone(() => (isReferenced(key) ? false : remove(key)))
-    // Whoever takes it back knows of it by a name in incoming/, and lets that go next: the object must not come back afterwards.
-    if (isRemoved) await onDisk(syncDirectory(layout.shardOf(key)))
-    return isRemoved
+    const outcome = await writeAlone(() => (isReferenced(key) ? 'wanted' : remove(key) ? 'removed' : 'absent'))
+    // Whoever takes it back knows of it by a name in incoming/, and lets that go next: the object must not come back afterwards. Also
+    // when there was none: an earlier attempt may have removed it, and failed then.
+    if (outcome !== 'wanted') await onDisk(ifThere(syncDirectory(layout.shardOf(key))))
+    return outcome === 'removed'
   }
 
   function remove(key: ObjectKey): boolean {

@@ -86,6 +86,8 @@ export function makeTrash({
     doubt: key => void doubtful.add(key),
     isSettled: key => settled.delete(key),
     settle: async () => {
+      // What nobody has asked for was forgotten by another process. Kept, it would speak for a later file with the same bytes.
+      settled.clear()
       const keys = [...doubtful]
       await Promise.all([...new Set(keys.map(layout.shardOf))].map(syncIfThere))
       for (const key of keys) {

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Chance } from './chance.ts'
 import type { Contents } from './contents.ts'
 import { type House, makeHouse, type Part, type Shape, type Start } from './house.ts'
-import { describe, type Ledger, type Media, makeLedger } from './ledger.ts'
+import { describe, type Ledger, type Media, makeLedger, unusedTtl } from './ledger.ts'
 import { lookAt, lookInside } from './look.ts'
 import { quotaSettings } from './quota.ts'
 import { makeSend } from './requests.ts'
@@ -134,7 +134,7 @@ function startOf(
   { point, time = 1, killAfter }: { readonly point?: string | undefined; readonly time?: number } & Partial<Start>,
 ): Start {
   const env = {
-    SLUICE_LIMITS__UNUSED_TTL: '5s',
+    SLUICE_LIMITS__UNUSED_TTL: `${unusedTtl / 1000}s`,
     // However slow the machine is, no picture is given up.
     SLUICE_THUMBNAILS__TIMEOUT: '10m',
     ...quotaSettings,

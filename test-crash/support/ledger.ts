@@ -66,6 +66,9 @@ export interface Ledger {
   readonly thumbnails: Map<string, string>
 }
 
+/** Milliseconds that a reservation lasts in these tests. */
+export const unusedTtl = 5000
+
 /** Time that bytes may wait for complete after their reservation has ended; ten minutes, as `src/domain/media.ts` has it. */
 export const grace = 600_000
 

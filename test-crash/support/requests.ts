@@ -23,9 +23,12 @@ export interface RequestOptions {
 /** @returns undefined when the connection ended before there was an answer */
 export type Send = (method: string, url: string, options?: RequestOptions) => Promise<Answer | undefined>
 
-/** Connections of its own for every server: one to a dead process must not be used again. */
-export function makeSend(): { send: Send; close(): void } {
-  const agent = new Agent({ keepAlive: true, maxSockets: 64 })
+/**
+ * Connections of its own for every server: one to a dead process must not be used again.
+ * @param options.keepAlive false: a new connection for each request, where the server is told to close idle ones soon
+ */
+export function makeSend({ keepAlive = true } = {}): { send: Send; close(): void } {
+  const agent = new Agent({ keepAlive, maxSockets: 64 })
 
   const send: Send = (method, url, options = {}) =>
     new Promise(resolve => {

@@ -1,5 +1,5 @@
 /** The classic ways of uploading: bytes and complete in one request. */
-import { mayStillCome, possibleAfter } from '../ledger.ts'
+import { mayStillCome, possibleAfter, unusedTtl } from '../ledger.ts'
 import { quotaOf } from '../quota.ts'
 import { anyOffer, ask, BrokenPromise, holding, type Session, stamp, takeOpen } from '../session.ts'
 import { settle } from './ending.ts'
@@ -16,6 +16,7 @@ export async function upload(session: Session): Promise<void> {
   // Room is held for it before anybody knows the id.
   const underWay = { owner, bytes: content.bytes.length }
   ledger.underWay.add(underWay)
+  const startedAt = now()
   const answer = await ask(session, owner, 'POST', `/_matrix/media/v3/upload?filename=${name}`, {
     body: content.bytes,
     contentType,
@@ -26,6 +27,8 @@ export async function upload(session: Session): Promise<void> {
   }
   ledger.underWay.delete(underWay)
   if (judge(answer, content.bytes.length) === 'refused') return
+  // On a machine that slow its reservation has ended meanwhile.
+  if (answer.status === 404 && now() - startedAt >= unusedTtl) return
   if (answer.status !== (isAcceptable ? 200 : 403)) {
     throw new BrokenPromise(
       `an upload of ${content.name} as ${contentType} was answered ${answer.status}: ${answer.body}`,
