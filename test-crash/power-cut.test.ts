@@ -5,7 +5,7 @@
  *
  *     MOMENTS=300 SEED=… npx ava --config test-crash/ava.config.js test-crash/power-cut.test.ts
  */
-import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
@@ -23,7 +23,7 @@ import { type Contents, makeContents, type Offer } from './support/contents.ts'
 import { type Kind, makeDiskModel } from './support/disk-model.ts'
 import { makeSend, type Send } from './support/requests.ts'
 import { startServer, users } from './support/server.ts'
-import { parseTrace, readTrace, requireStrace, type SystemCall, tracing } from './support/trace.ts'
+import { parseTrace, readTrace, requireStrace, type SystemCall, targetOf, tracing } from './support/trace.ts'
 
 const seed = Number(process.env.SEED ?? Date.now() % 1_000_000)
 const moments = Number(process.env.MOMENTS ?? 300)
@@ -57,6 +57,7 @@ test('after a power cut at any moment everything acknowledged is there, and noth
   const dir = mkdtempSync(join(tmpdir(), 'sluice-power-'))
   t.teardown(() => rmSync(dir, { recursive: true, force: true }))
   const recording = await record(dir)
+  t.true(recording.calls.some(foldsTheLog))
   const counts = { images: 0, strays: 0, acknowledged: 0 }
   for (const kind of ['ordered', 'named', 'strict'] as const) await cut(t, recording, kind, counts)
   t.log(
@@ -65,6 +66,10 @@ test('after a power cut at any moment everything acknowledged is there, and noth
   )
   t.true(counts.images >= moments)
 })
+
+function foldsTheLog({ name, text }: SystemCall): boolean {
+  return name === 'pwrite64' && targetOf(text).endsWith('/sluice.db')
+}
 
 async function record(dir: string): Promise<Recording> {
   const dataDir = join(dir, 'data')
@@ -81,10 +86,18 @@ async function record(dir: string): Promise<Recording> {
   const { send, close } = makeSend()
   const contents = await makeContents(60)
   const events: Event[] = []
-  const clients = [1, 2, 3].map(number =>
-    runClient({ ...ready, send, contents, chance: makeChance(seed * 10 + number), note: event => events.push(event) }),
-  )
-  await Promise.all(clients)
+  const index = join(dataDir, 'sluice.db')
+  const writtenAt = () => statSync(index).mtimeMs
+  const before = writtenAt()
+  let clients = 0
+  const newClient = () => {
+    clients += 1
+    const chance = makeChance(seed * 100 + clients)
+    return runClient({ ...ready, send, contents, chance, note: event => events.push(event) })
+  }
+  await Promise.all([newClient(), newClient(), newClient()])
+  // The log is folded once enough has come together, and the power has to go then too.
+  while (writtenAt() === before) await newClient()
   close()
   server.kill()
   await server.ended
