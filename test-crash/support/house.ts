@@ -74,10 +74,16 @@ export function makeHouse(dataDir: string, { commands, env }: Shape): House {
     void process.ended.then(() => {
       life.isOver = true
     })
-    const timer = start.killAfter === undefined ? undefined : setTimeout(() => process.kill(), start.killAfter)
+    let isDoomed = false
+    const doom = (): void => {
+      isDoomed = true
+      process.kill()
+    }
+    const timer = start.killAfter === undefined ? undefined : setTimeout(doom, start.killAfter)
     const ready = await process.ready
     clearTimeout(timer)
-    if (ready !== undefined) {
+    // It may have said that it is ready in the very moment in which it was killed; we hear of it afterwards.
+    if (ready !== undefined && !isDoomed) {
       part.addresses = ready
       return true
     }

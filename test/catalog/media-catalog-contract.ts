@@ -180,6 +180,14 @@ export function mediaCatalogContract(test: TestFn, open: (t: ExecutionContext) =
     t.like(await catalog.find(media('a')), { state: 'uploaded', object: object('2') })
   })
 
+  test('an upload that began before the clock was set back, and ended after it, stands in nobody’s way either', async t => {
+    const catalog = open(t)
+    await reserve(catalog, 'a')
+    await upload(catalog, 'a', object('1'), expiry - 62_001, expiry - 1000)
+    await upload(catalog, 'a', object('2'), expiry - 61_000, expiry - 61_500)
+    t.like(await catalog.find(media('a')), { state: 'uploaded', object: object('2') })
+  })
+
   test('where to look first changes nothing about what is found', async t => {
     const catalog = open(t)
     await reserve(catalog, 'a')

@@ -205,6 +205,30 @@ test('a thread that dies, or does not end as it should, leaves the log kept', as
   t.true(logBytes() > 0)
 })
 
+test('a thread that can not be had is tried again, and nothing is kept', async t => {
+  const program = new URL('../../src/database/checkpoint-thread.ts', import.meta.url)
+  const shortage = 'Object.assign(new Error("short of something"), { code: "EMFILE" })'
+  const failures = [
+    () => {
+      throw Object.assign(new Error('no thread'), { code: 'EAGAIN' })
+    },
+    () => new Worker(`throw ${shortage}`, { eval: true }),
+  ]
+  for (const fail of failures) {
+    let tries = 0
+    const thread = (what: CheckpointFile): Worker => {
+      tries += 1
+      return tries === 1 ? fail() : new Worker(program, { workerData: what })
+    }
+    const { write, log, reasons, unfolded } = world(t, { thread })
+    write(1200)
+    await until(() => unfolded() === 0)
+    t.is(tries, 2)
+    t.deepEqual(reasons, [])
+    t.false(log.isKept())
+  }
+})
+
 test('what is no failure of a sync is tried again: a full disk, somebody who reads', async t => {
   for (const answer of [
     failing('SQLITE_FULL'),

@@ -26,6 +26,20 @@ async function digestOf(digests: ReturnType<typeof makeDigests>, batches: readon
   return Buffer.from(await digest.finish()).toString('hex')
 }
 
+test('where the system has no thread to give, the body is refused, and the next one is not', async t => {
+  let tries = 0
+  const digests = makeDigests(() => {
+    tries += 1
+    if (tries === 1) throw Object.assign(new Error('no thread'), { code: 'EAGAIN' })
+    return new Worker(thread)
+  })
+  t.teardown(digests.close)
+  t.is(t.throws(() => digests.begin(large, true), { instanceOf: MediaError })?.code, 'storage_failed')
+  const chunks = [ownChunk(1000)]
+  const expected = sha256(chunks)
+  t.is(await digestOf(digests, [chunks]), expected)
+})
+
 test('bodies that come at the same time each get their own digest', async t => {
   const digests = makeDigests()
   t.teardown(digests.close)

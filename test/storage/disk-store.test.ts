@@ -465,6 +465,23 @@ test('removed objects are deleted a few at a time, and tidying waits for them', 
   t.deepEqual(world.incoming(), [])
 })
 
+test('what an earlier round made durable says nothing of a removal by another process since', async t => {
+  const world = await openDiskWorld(t)
+  const other = await world.reopen()
+  const key = await store(world, content)
+  world.rows.clear()
+  t.is(world.transaction(world.store.removal(key)), 'leaving')
+  await world.store.tidy()
+  // The other process forgot the note of the first removal; the next round begins, and the same bytes come and go once more.
+  await world.store.tidy()
+  await store(other, content)
+  other.rows.clear()
+  t.is(other.transaction(other.store.removal(key)), 'leaving')
+  t.is(world.transaction(world.store.removal(key)), 'leaving')
+  await world.store.tidy()
+  t.is(world.transaction(world.store.removal(key)), 'gone')
+})
+
 test('keeping the same bytes again mends a damaged file', async t => {
   const world = await openDiskWorld(t)
   await store(world, content)
