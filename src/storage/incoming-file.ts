@@ -41,7 +41,7 @@ export async function createIncomingFile(
   let syncFailure: { readonly error: unknown } | undefined
 
   function syncEarly(): void {
-    if (written - synced < earlySyncEvery || syncing !== undefined) return
+    if (!isOpen || written - synced < earlySyncEvery || syncing !== undefined) return
     synced = written
     syncing = fs
       .datasync(fd)
@@ -90,12 +90,13 @@ export async function createIncomingFile(
     write: batch => onDisk(write(batch)),
     finish: finishedPath => onDisk(finish(finishedPath)),
     async abandon() {
-      // The number of a closed descriptor may be another file's the next moment.
+      const wasOpen = isOpen
+      // The number of a closed descriptor may be another file's the next moment, so nothing is begun any more, and what was is waited for.
+      isOpen = false
       await Promise.allSettled(writing)
       await syncing
       // A failure here is not worth more words: the caller has one to report.
-      if (isOpen) await fs.close(fd).catch(() => {})
-      isOpen = false
+      if (wasOpen) await fs.close(fd).catch(() => {})
       await leavings.remove(path)
     },
   }
