@@ -11,6 +11,8 @@ export interface Goal {
   readonly against?: string
   readonly atLeast?: number
   readonly atMost?: number
+  /** The contestant of nothing but Node that is compared in the same way: what it reaches is the most that Node leaves to anybody. */
+  readonly bare?: string
   /** What obvious code and the best prototype reached on a machine like this one. */
   readonly known?: string
   /** What stands between the figure and the goal, or what it took to reach it; for docs/performance.md. */
@@ -20,6 +22,8 @@ export interface Goal {
 export interface GoalResult extends Goal {
   /** undefined: somebody it needs was absent. */
   readonly measured?: Spread
+  /** Of the contestant `bare`. */
+  readonly bareReach?: Spread
   readonly isMet?: boolean
 }
 
@@ -30,7 +34,13 @@ export function judge(goal: Goal, runs: Runs): GoalResult {
   const { of = 'sluice', figure, against, atLeast = Number.NEGATIVE_INFINITY, atMost = Number.POSITIVE_INFINITY } = goal
   const measured = spreadOf(ratios(runs, figure, of, against))
   if (measured === undefined) return goal
-  return { ...goal, measured, isMet: measured.median >= atLeast && measured.median <= atMost }
+  const bareReach = goal.bare === undefined ? undefined : spreadOf(ratios(runs, figure, goal.bare, against))
+  return {
+    ...goal,
+    measured,
+    ...(bareReach !== undefined && { bareReach }),
+    isMet: measured.median >= atLeast && measured.median <= atMost,
+  }
 }
 
 /** One number a round, for the rounds in which both were measured; the figure itself when nobody is compared with. */

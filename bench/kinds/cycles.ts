@@ -6,6 +6,7 @@ import type { Contestant, Entry, Round } from '../contest.ts'
 import type { Figures } from '../figures.ts'
 import type { Plan, Step } from '../load/plan.ts'
 import { type Observation, observe } from '../observe.ts'
+import { startBare } from '../peers/bare.ts'
 import { nginxAbsence, startNginx } from '../peers/nginx.ts'
 import { startSink } from '../peers/sink.ts'
 import { startSluice } from '../peers/sluice.ts'
@@ -19,7 +20,7 @@ export interface CycleSettings {
   readonly clients: number
   /** The same again with so many `edge.workers`. */
   readonly workers?: number
-  readonly against: readonly ('nginx' | 'Synapse' | 'load client alone')[]
+  readonly against: readonly ('nginx' | 'Synapse' | 'bare Node' | 'load client alone')[]
 }
 
 export async function cycles(settings: CycleSettings, bench: Bench): Promise<readonly Entry[]> {
@@ -30,6 +31,7 @@ export async function cycles(settings: CycleSettings, bench: Bench): Promise<rea
     ...settings.against.map((peer): Entry => {
       if (peer === 'nginx') return present(peer, nginxAbsence(), round => nginxPuts(task, round))
       if (peer === 'Synapse') return present(peer, synapseAbsence(), round => synapseCycles(task, round))
+      if (peer === 'bare Node') return { name: peer, run: round => bareCycles(task, round) }
       return { name: peer, run: round => sinkCycles(task, round) }
     }),
   ]
@@ -120,6 +122,16 @@ async function synapseCycles(task: Task, { dir }: Round): Promise<Figures> {
     return figuresOf(await observe(synapse, { ...planOf(task, [synapse.port], steps), warmup: 100 }, dir))
   } finally {
     await synapse.stop()
+  }
+}
+
+async function bareCycles(task: Task, { dir }: Round): Promise<Figures> {
+  const bare = await startBare({ program: 'cycles', args: [dir], dir })
+  try {
+    const plan = planOf(task, bare.ports, cycleSteps('Bearer nobody', { unique: task.bytes }))
+    return figuresOf(await observe(bare, plan, dir, { freshBytes: freshBytes(task, 5000) }))
+  } finally {
+    await bare.stop()
   }
 }
 

@@ -9,6 +9,7 @@ import type { Entry, Round } from '../contest.ts'
 import type { Figures } from '../figures.ts'
 import type { Plan, Step } from '../load/plan.ts'
 import { type Observation, observe } from '../observe.ts'
+import { startBare } from '../peers/bare.ts'
 import { nginxAbsence, startNginx } from '../peers/nginx.ts'
 import { startSink } from '../peers/sink.ts'
 import { type SluiceServer, startSluice } from '../peers/sluice.ts'
@@ -26,6 +27,8 @@ export interface DownloadSettings {
   readonly range?: number
   /** Requests to measure in a run. */
   readonly total: number
+  /** Beside a server of nothing but Node that has the bytes in memory. */
+  readonly bare?: boolean
 }
 
 export async function download(settings: DownloadSettings, bench: Bench): Promise<readonly Entry[]> {
@@ -44,6 +47,7 @@ export async function download(settings: DownloadSettings, bench: Bench): Promis
     ...(own === undefined
       ? []
       : [present('nginx, told by sluice', nginxAbsence(), round => throughNginx(task, round, own))]),
+    ...(settings.bare === true ? [{ name: 'bare Node', run: (round: Round) => fromBare(task, round) }] : []),
     { name: 'load client alone', run: round => fromSink(task, round) },
   ]
   return entries.map(tidily)
@@ -199,6 +203,16 @@ async function throughNginx(task: Task, { dir }: Round, build: Build): Promise<F
     }
   } finally {
     await sluice.stop()
+  }
+}
+
+async function fromBare(task: Task, { dir }: Round): Promise<Figures> {
+  const bare = await startBare({ program: 'download', args: [String(task.bytes)], dir })
+  try {
+    const [port = 0] = bare.ports
+    return figuresOf(await observe(bare, planOf(task, port, ['/'], { Authorization: 'Bearer nobody' }), dir))
+  } finally {
+    await bare.stop()
   }
 }
 

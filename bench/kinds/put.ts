@@ -10,6 +10,7 @@ import type { Figures } from '../figures.ts'
 import type { Plan } from '../load/plan.ts'
 import type { Observation } from '../observe.ts'
 import { observe } from '../observe.ts'
+import { startBare } from '../peers/bare.ts'
 import { copyWithDd, ddAbsence } from '../peers/dd.ts'
 import { nginxAbsence, startNginx } from '../peers/nginx.ts'
 import { startSink } from '../peers/sink.ts'
@@ -32,6 +33,8 @@ export interface PutSettings {
     | 'nginx, then sha256 and fsync'
     | 'dd with fsync'
     | 'SHA-256 alone'
+    | 'bare Node, receives'
+    | 'bare Node, receives and writes'
     | 'load client alone'
   )[]
 }
@@ -45,6 +48,9 @@ export async function put(settings: PutSettings, bench: Bench): Promise<readonly
     ...(settings.workers === undefined ? [] : bench.builds.map(build => sluicePut(task, build, settings.workers))),
     ...settings.against.map((peer): Entry => {
       if (peer === 'load client alone') return { name: peer, run: round => sinkPut(task, round) }
+      if (peer === 'bare Node, receives') return { name: peer, run: round => barePut(task, round, []) }
+      if (peer === 'bare Node, receives and writes')
+        return { name: peer, run: round => barePut(task, round, ['write']) }
       if (peer === 'SHA-256 alone') return { name: peer, run: async () => hashAlone(task) }
       if (peer === 'dd with fsync') return present(peer, ddAbsence(), round => ddCopy(task, round))
       return present(peer, nginxAbsence(), round => nginxPut(task, round, peer !== 'nginx'))
@@ -134,6 +140,17 @@ function hashAndSync(path: string): void {
   hashFile(file)
   fsyncSync(file)
   closeSync(file)
+}
+
+async function barePut(task: Task, { dir }: Round, what: readonly string[]): Promise<Figures> {
+  const bare = await startBare({ program: 'receive', args: [dir, ...what], dir })
+  try {
+    const [port = 0] = bare.ports
+    const unlink = what.length === 0 ? [] : task.bodies.digests.map((_, number) => join(dir, `body-${number}`))
+    return figuresOf(task, await observe(bare, { ...planOf(task, port, '/body-{c}'), unlink }, dir))
+  } finally {
+    await bare.stop()
+  }
 }
 
 async function sinkPut(task: Task, { dir }: Round): Promise<Figures> {

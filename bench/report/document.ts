@@ -25,15 +25,16 @@ export function goalTable(): string {
   return [
     `Of ${goals.length} goals ${met} are met, ${measured - met} are missed${measured === goals.length ? '' : `, ${goals.length - measured} were not measured`}.`,
     '',
-    '| | goal | | median [least–most] | obvious code / best prototype | what stands between |',
-    '| --- | --- | --- | --- | --- | --- |',
+    '| | goal | | median [least–most] | a bare server of Node | obvious code / best prototype | what stands between |',
+    '| --- | --- | --- | --- | --- | --- | --- |',
     ...goals.map(goal => {
-      const { title, measured: found, known = '', between = '' } = goal
+      const { title, measured: found, bareReach, known = '', between = '' } = goal
       const cells = [
         signOf(goal),
         title,
         demand(goal),
         found === undefined ? 'not measured' : spread(found),
+        bareReach === undefined ? '' : spread(bareReach),
         known,
         between,
       ]

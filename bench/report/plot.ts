@@ -40,6 +40,7 @@ const style = `
   .goal { stroke: #1f2328; stroke-width: 2 }
   .met { stroke: #0a7d55; fill: #0a7d55; stroke-width: 2.5 }
   .missed { stroke: #b35900; fill: #ffffff; stroke-width: 2.5 }
+  .bare { stroke: #59636e; stroke-width: 2.5 }
   @media (prefers-color-scheme: dark) {
     text { fill: #e6edf3 }
     .ground { fill: #0d1117 }
@@ -48,6 +49,7 @@ const style = `
     .goal { stroke: #e6edf3 }
     .met { stroke: #3fb98a; fill: #3fb98a }
     .missed { stroke: #f0a04b; fill: #0d1117 }
+    .bare { stroke: #9198a1 }
   }
 `
 
@@ -58,6 +60,8 @@ function legend(): string[] {
     '<text x="34" y="50.5">goal met</text>',
     '<circle class="missed" cx="114" cy="46" r="5"/>',
     '<text x="126" y="50.5">goal missed</text>',
+    `<path class="bare" d="${upright(228, 46)}"/>`,
+    '<text x="238" y="50.5">what a server of nothing but Node reaches, where it was measured</text>',
     `<text class="faint right" x="${width - 16}" y="${top - 10}">measured / goal</text>`,
   ]
 }
@@ -75,7 +79,7 @@ function axis(bottom: number): string[] {
 }
 
 function goalRow(goal: GoalResult, y: number): string[] {
-  const { title, measured, isMet } = goal
+  const { title, measured, bareReach, isMet } = goal
   const label = `<text class="right" x="${labelsEnd}" y="${y + 4.5}">${escaped(shortened(title))}</text>`
   const bound = demand(goal).replace(/^[≤≥] /, '')
   const value = measured === undefined ? '–' : shortNumber(measured.median)
@@ -87,8 +91,15 @@ function goalRow(goal: GoalResult, y: number): string[] {
     label,
     `<line class="${kind}" x1="${place(least)}" y1="${y}" x2="${place(most)}" y2="${y}"/>`,
     mark(kind, median, y),
+    ...(bareReach === undefined
+      ? []
+      : [`<path class="bare" d="${upright(place(inGoals(goal, bareReach).median), y)}"/>`]),
     figure,
   ]
+}
+
+function upright(x: number, y: number): string {
+  return `M${x} ${y - 9}V${y + 9}`
 }
 
 function mark(kind: string, median: number, y: number): string {

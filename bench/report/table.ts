@@ -32,10 +32,11 @@ function median(runs: readonly Figures[], figure: FigureName): string {
 }
 
 function goalLine(goal: GoalResult): string {
-  const { title, measured, isMet, against } = goal
+  const { title, measured, bareReach, isMet, against } = goal
   if (measured === undefined) return `  ?  ${title}: ${demand(goal)}, not measured`
   const times = against === undefined ? '' : ` × ${against}`
-  return `  ${isMet === true ? '✓' : '✗'}  ${title}: ${spread(measured)}${times}, goal ${demand(goal)}`
+  const bare = bareReach === undefined ? '' : `, a bare server of Node ${spread(bareReach)}`
+  return `  ${isMet === true ? '✓' : '✗'}  ${title}: ${spread(measured)}${times}, goal ${demand(goal)}${bare}`
 }
 
 /** Aligned; rows that are shorter than the first are not aligned beyond their first cell. */

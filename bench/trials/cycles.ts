@@ -40,6 +40,7 @@ const toSynapse: Goal = {
   figure: 'perSecond',
   against: 'Synapse',
   atLeast: 10,
+  bare: 'bare Node',
   between: 'Synapse’s create and PUT are one request less than our three.',
 }
 
@@ -48,6 +49,7 @@ function goalsOf({ kib, ...rest }: Size): readonly Goal[] {
     title: `cycles of ${kib} KiB (three requests, all durable) to single PUTs of nginx`,
     figure: 'perSecond',
     against: 'nginx',
+    bare: 'bare Node',
     ...rest,
   }
   return kib === 1 ? [toNginx, toSynapse] : [toNginx]
@@ -65,7 +67,11 @@ export const cycleTrials: readonly Trial[] = sizes.flatMap(size =>
         bytes: size.kib * KiB,
         clients,
         ...(isFull && { workers: 2 }),
-        against: isFull ? ['nginx', 'Synapse', 'load client alone'] : ['nginx'],
+        against: [
+          'nginx',
+          ...(clients === 16 ? (['bare Node'] as const) : []),
+          ...(isFull ? (['Synapse', 'load client alone'] as const) : []),
+        ],
       },
       goals: clients === 16 ? goalsOf(size) : [],
     }

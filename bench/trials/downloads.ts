@@ -49,13 +49,14 @@ export const downloadTrials: readonly Trial[] = [
     name: 'download-16k',
     title: 'download 16 KiB, 16 at once',
     kind: 'download',
-    settings: { bytes: 16 * 1024, clients: 16, files: 64, total: 20_000 },
+    settings: { bytes: 16 * 1024, clients: 16, files: 64, total: 20_000, bare: true },
     goals: [
       {
         title: 'download of 16 KiB, authenticated, to nginx sendfile',
         figure: 'perSecond',
         against: 'nginx',
         atLeast: 0.5,
+        bare: 'bare Node',
         known: '0.23 / 0.66',
         between:
           'Of 30 µs of user time a bare server of Node that sends the same headers needs 12; 7 are the look into the index, a transaction of SQLite with its two locks, 4 the line in the log, 2 the collector, 1 the digest of the token. Koa is gone from this way.',

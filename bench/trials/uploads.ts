@@ -3,6 +3,8 @@ import { MiB } from '../kinds/bodies.ts'
 import type { Trial } from '../trial.ts'
 
 const equalWork = 'nginx, then sha256 and fsync'
+const receiving = 'bare Node, receives'
+const writing = 'bare Node, receives and writes'
 
 export const uploadTrials: readonly Trial[] = [
   {
@@ -13,7 +15,7 @@ export const uploadTrials: readonly Trial[] = [
       bytes: 64 * MiB,
       clients: 1,
       total: 16,
-      against: ['nginx', equalWork, 'dd with fsync', 'SHA-256 alone', 'load client alone'],
+      against: ['nginx', equalWork, 'dd with fsync', 'SHA-256 alone', receiving, writing, 'load client alone'],
     },
     goals: [
       {
@@ -21,6 +23,7 @@ export const uploadTrials: readonly Trial[] = [
         figure: 'mibPerS',
         against: 'nginx',
         atLeast: 0.75,
+        bare: writing,
         known: '0.37 / 0.69',
         between:
           'SHA-256 on one core, alone and from memory, moves little more than three quarters of what nginx does here (both in the table of put-64m-1): whoever hashes a body as it comes could do next to nothing else. Hashing is a thread of its own; what is left is the sync at the end, and the copy that Node’s HTTP parser makes of each chunk.',
@@ -48,13 +51,20 @@ export const uploadTrials: readonly Trial[] = [
     name: 'put-64m-8',
     title: 'PUT 64 MiB, 8 at once',
     kind: 'put',
-    settings: { bytes: 64 * MiB, clients: 8, total: 48, workers: 2, against: ['nginx', 'load client alone'] },
+    settings: {
+      bytes: 64 * MiB,
+      clients: 8,
+      total: 48,
+      workers: 2,
+      against: ['nginx', receiving, writing, 'load client alone'],
+    },
     goals: [
       {
         title: 'PUT 64 MiB, 8 at once, to nginx DAV',
         figure: 'mibPerS',
         against: 'nginx',
         atLeast: 0.5,
+        bare: writing,
         known: '0.30 / 0.43',
         between:
           'Both cores are full, so that only fewer cycles help: nginx uses a third of a second a GiB, SHA-256 alone more than that.',
@@ -66,13 +76,19 @@ export const uploadTrials: readonly Trial[] = [
     title: 'PUT 512 MiB, 1 at once',
     kind: 'put',
     rounds: 3,
-    settings: { bytes: 512 * MiB, clients: 1, total: 4, against: ['nginx', 'dd with fsync', 'SHA-256 alone'] },
+    settings: {
+      bytes: 512 * MiB,
+      clients: 1,
+      total: 4,
+      against: ['nginx', 'dd with fsync', 'SHA-256 alone', receiving, writing],
+    },
     goals: [
       {
         title: 'PUT 512 MiB, 1 at once, to nginx DAV',
         figure: 'mibPerS',
         against: 'nginx',
         atLeast: 0.55,
+        bare: writing,
         known: '0.22 / 0.48',
         between:
           'As for 64 MiB; and the disk: dd with fsync, which neither listens nor hashes, is in the table of put-512m-1.',

@@ -17,6 +17,13 @@ test('a round in which one of the two has no figure does not count, and without 
   t.is(judge(goal, { sluice: [{ ms: 10 }] }).isMet, undefined)
 })
 
+test('what a bare server reaches is compared in the same way, and judges nothing', t => {
+  const runs = { sluice: [{ ms: 10 }], bare: [{ ms: 4 }], other: [{ ms: 20 }] }
+  const goal = { title: 'x', figure: 'ms', against: 'other', bare: 'bare', atMost: 0.3 } as const
+  t.like(judge(goal, runs), { measured: { median: 0.5 }, bareReach: { median: 0.2 }, isMet: false })
+  t.false('bareReach' in judge(goal, { ...runs, bare: [] }))
+})
+
 test('everybody runs once a round, in turn', async t => {
   const order: string[] = []
   const entry = (name: string) => ({

@@ -55,6 +55,16 @@ test('a goal that looks down is drawn to the right of the line when it is met', 
   t.is(dotOf(goalPlot([{ ...goal, atLeast: 5, isMet: true }])), lineAt)
 })
 
+test('what a bare server reaches stands beside what was measured, as a multiple of the same goal', t => {
+  const reach = (median: number) => ({ median, least: median, most: median })
+  const goal = { title: 'x', figure: 'ms', atMost: 10, isMet: false } as const
+  const uprights = (svg: string) => [...svg.matchAll(/<path class="bare" d="M([\d.]+) /g)].map(([, x]) => Number(x))
+  const [inLegend, ...alone] = uprights(goalPlot([{ ...goal, measured: reach(20) }]))
+  t.deepEqual(alone, [])
+  const lineAt = Number(/<line class="goal" x1="([\d.]+)"/.exec(goalPlot([]))?.[1])
+  t.deepEqual(uprights(goalPlot([{ ...goal, measured: reach(20), bareReach: reach(10) }])), [inLegend, lineAt])
+})
+
 test('every goal says what stands between', t => {
   for (const { title, between = '' } of goals) t.true(between.length > 20, title)
 })
