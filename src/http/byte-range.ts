@@ -3,10 +3,9 @@
  */
 import type { ByteRange } from '../domain/objects.ts'
 
-export type RangeSelection =
-  | { readonly kind: 'whole' }
-  | { readonly kind: 'part'; readonly range: ByteRange }
-  | { readonly kind: 'unsatisfiable' }
+export type RangeSelection = Satisfiable | { readonly kind: 'unsatisfiable' }
+
+export type Satisfiable = { readonly kind: 'whole' } | { readonly kind: 'part'; readonly range: ByteRange }
 
 export interface RangeHeaders {
   readonly range?: string | undefined
@@ -34,6 +33,36 @@ export function selectRange({ range, ifRange }: RangeHeaders, size: number, etag
   return first === ''
     ? lastBytes(BigInt(last), size)
     : between(BigInt(first), last === '' ? undefined : BigInt(last), size)
+}
+
+/** How an answer says what it has of the content. */
+export interface Extent {
+  readonly status: 200 | 206
+  /** Bytes. */
+  readonly length: number
+  readonly headers: Readonly<Record<string, string>>
+  /** The same for the store; undefined: all of nothing. */
+  readonly range: ByteRange | undefined
+}
+
+export function extentOf(selected: Satisfiable, size: number): Extent {
+  if (selected.kind === 'part') {
+    const { range } = selected
+    const length = range.end - range.start + 1
+    return {
+      status: 206,
+      length,
+      headers: { 'Content-Range': contentRange(range, size), ...lengthHeader(length) },
+      range,
+    }
+  }
+  // Said in full, so that a file that has become shorter is an error before the headers and not a body that breaks off.
+  const range = size === 0 ? undefined : { start: 0, end: size - 1 }
+  return { status: 200, length: size, headers: lengthHeader(size), range }
+}
+
+function lengthHeader(length: number): Record<string, string> {
+  return { 'Content-Length': String(length) }
 }
 
 /** The form of `Content-Range` in a 206 answer (§14.4). */

@@ -1,16 +1,18 @@
 /**
- * The shortest way to the answer that is asked for most: a whole media, for somebody who is known already. The usual way, step by step and
- * fit for every kind of request, costs more than all that this one needs. Whatever is in any way unusual takes it nevertheless, and so does
- * whatever fails; nobody can tell from an answer which way it came.
+ * The shortest way to the answer that is asked for most: a media, or a part of it, for somebody who is known already. The usual way, step by
+ * step and fit for every kind of request, costs more than all that this one needs. Whatever is in any way unusual takes it nevertheless, and
+ * so does whatever fails; nobody can tell from an answer which way it came.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type MediaId, toMediaId } from '../domain/identifiers.ts'
 import type { Ready } from '../domain/media.ts'
+import { etagOf } from '../domain/objects.ts'
 import type { RateLimit } from '../services/rate-limit.ts'
 import type { Sessions } from '../services/sessions.ts'
 import type { Sluice } from '../services/sluice.ts'
 import { smallObjectLimit } from '../storage/small-objects.ts'
 import { bearer } from './access-token.ts'
+import { type Extent, extentOf, selectRange } from './byte-range.ts'
 import { corsHeaders } from './cors.ts'
 import { originalHeaders } from './describe-media.ts'
 import { logBrokenAnswer } from './error-response.ts'
@@ -60,15 +62,17 @@ export function makeQuickDownload(
       const media = await catalog.find(mediaId)
       if (media?.state !== 'ready') return false
       const { key, size } = media.object
-      if (size === 0 || size > mostBytes) return false
+      const selected = selectRange({ range: req.headers.range }, size, etagOf(key))
+      if (selected.kind === 'unsatisfiable' || size === 0 || size > mostBytes) return false
+      const extent = extentOf(selected, size)
       limit(principal.userId)
       state.userId = principal.userId
-      const send = pieceSender(res, size)
-      return await store.pour(key, { start: 0, end: size - 1 }, piece => {
+      const send = pieceSender(res, extent.length)
+      return await store.pour(key, extent.range, piece => {
         // Not before there is something to send: an error still has to find the usual way.
         if (state.requestId === '') {
           state.requestId = logExchange(exchange)
-          res.writeHead(200, headersOf(media, state.requestId))
+          res.writeHead(extent.status, headersOf(media, extent, state.requestId))
         }
         return send(piece)
       })
@@ -80,17 +84,17 @@ export function makeQuickDownload(
     }
   }
 
-  function headersOf(media: Ready, requestId: string): Record<string, string | number> {
+  function headersOf(media: Ready, { headers }: Extent, requestId: string): Record<string, string> {
     const own = originalHeaders(media, undefined, { kind: 'private' })
-    return { [requestIdHeader]: requestId, ...cors, ...own, 'Content-Length': media.object.size }
+    return { [requestIdHeader]: requestId, ...cors, ...own, ...headers }
   }
 }
 
-/** Without query, escapes, a name in the path, conditions or ranges. */
+/** Without query, escapes, a name in the path, or conditions. */
 const plainPath = /^\/_matrix\/client\/v1\/media\/download\/([^/?%]+)\/([\w-]+)$/
 
 function plainRequest({ method, url = '', headers, rawHeaders }: IncomingMessage, ours: string): Asked | undefined {
-  if (method !== 'GET' || headers.range !== undefined || headers['if-none-match'] !== undefined) return undefined
+  if (method !== 'GET' || headers['if-none-match'] !== undefined || headers['if-range'] !== undefined) return undefined
   const [, serverName, name = ''] = plainPath.exec(url) ?? []
   const mediaId = serverName === ours ? toMediaId(name) : undefined
   const token = bearer.exec(headers.authorization ?? '')?.[1]

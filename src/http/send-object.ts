@@ -3,10 +3,10 @@
  */
 import type { Config } from '../config/config.ts'
 import { refuse } from '../domain/errors.ts'
-import { type ByteRange, etagOf, type ObjectInfo } from '../domain/objects.ts'
+import { etagOf, type ObjectInfo } from '../domain/objects.ts'
 import type { ObjectStore } from '../storage/object-store.ts'
 import { type AccelRedirect, makeAccelRedirect } from './accel-redirect.ts'
-import { contentRange, selectRange, unsatisfiedRange } from './byte-range.ts'
+import { extentOf, selectRange, unsatisfiedRange } from './byte-range.ts'
 import { isNotModified } from './conditional.ts'
 import type { Context } from './context.ts'
 import { pieceSender } from './send-pieces.ts'
@@ -61,20 +61,13 @@ async function sendObject(
       return void ctx.res.end()
     }
   }
-  const range = selected.kind === 'part' ? selected.range : undefined
-  const length = range === undefined ? size : range.end - range.start + 1
-  ctx.status = range === undefined ? 200 : 206
-  if (range !== undefined) ctx.set('Content-Range', contentRange(range, size))
-  ctx.length = length
+  const { status, length, headers, range } = extentOf(selected, size)
+  ctx.status = status
+  ctx.set(headers)
   if (ctx.method === 'HEAD') return
-  const isThere = await store.pour(key, range ?? everything(size), pieceSender(ctx.res, length))
+  const isThere = await store.pour(key, range, pieceSender(ctx.res, length))
   // A row says that the bytes are there: this is a defect or a damaged disk, so not a 404 that clients would believe.
   if (!isThere) refuse('storage_failed', 'The content can not be read at the moment', { cause: `lost object ${key}` })
   // Of nothing there is no piece, and Koa would invent a body.
   if (length === 0) ctx.res.end()
-}
-
-/** Said in full, so that a file that has become shorter is an error before the headers and not a body that breaks off. */
-function everything(size: number): ByteRange | undefined {
-  return size === 0 ? undefined : { start: 0, end: size - 1 }
 }

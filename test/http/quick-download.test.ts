@@ -39,6 +39,36 @@ for (const bytes of [1, 1000, 32 * 1024, 32 * 1024 + 1, 1_300_000]) {
   })
 }
 
+for (const bytes of [1000, 1_300_000]) {
+  test(`parts of ${bytes} bytes come the same, whichever way they take`, async t => {
+    const sluice = await withSluice(t)
+    const content = randomBytes(bytes)
+    const media = await sluice.publish(content, 'application/x-odd', 'odd.bin')
+    const etag = (await sluice.ask('GET', path(media))).headers.get('etag') ?? ''
+    for (const [headers, status, part] of [
+      [{ range: 'bytes=0-0' }, 206, content.subarray(0, 1)],
+      [{ range: 'bytes=7-900' }, 206, content.subarray(7, 901)],
+      [{ range: 'BYTES= 7- ' }, 206, content.subarray(7)],
+      [{ range: 'bytes=-700' }, 206, content.subarray(-700)],
+      [{ range: `bytes=1-${'9'.repeat(30)}` }, 206, content.subarray(1)],
+      [{ range: 'bytes=0-' }, 206, content],
+      [{ range: `bytes=${bytes}-` }, 416, undefined],
+      [{ range: 'bytes=-0' }, 416, undefined],
+      [{ range: 'bytes=5-4' }, 200, content],
+      [{ range: 'bytes=0-1,5-6' }, 200, content],
+      [{ range: 'lines=0-1' }, 200, content],
+      [{ range: 'bytes=0-1', 'if-range': etag }, 206, content.subarray(0, 2)],
+      [{ range: 'bytes=0-1', 'if-range': '"another"' }, 200, content],
+      [{ range: 'bytes=0-1', 'if-none-match': etag }, 304, Buffer.alloc(0)],
+    ] as const) {
+      const short = await answerOf(await sluice.ask('GET', path(media), { headers }))
+      t.is(short.status, status, headers.range)
+      if (part !== undefined) t.true(short.body.equals(part), headers.range)
+      t.deepEqual(short, await answerOf(await sluice.ask('GET', path(media) + usual, { headers })))
+    }
+  })
+}
+
 test('both ways write the same line into the log, and count the bytes of a connection together', async t => {
   const sluice = await withSluice(t)
   const media = await sluice.publish(Buffer.alloc(10_000), 'application/octet-stream')
