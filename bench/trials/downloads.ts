@@ -41,7 +41,8 @@ export const downloadTrials: readonly Trial[] = [
         against: 'nginx',
         atLeast: 0.74,
         known: '0.37 / 0.74',
-        between: 'As for whole files, with a request for each MiB.',
+        between:
+          'As for whole files. Each MiB has a request of its own, and three hops to the thread pool and back: to open the file, and for two reads.',
       },
     ],
   },

@@ -42,19 +42,20 @@ export interface FileSystem {
 /**
  * What only changes a name or a descriptor is done at once: the way to the thread pool and back costs this thread more than the call
  * itself, and a cycle of 128 KiB has seven of them. Such a call may have to wait for the journal of the file system, but so may a
- * commit, which is made on this thread too. Opening an object to read it may wait for the disk, and giving the space of a large file back
- * takes its time: these go to the pool.
+ * commit, which is made on this thread too. What an open file is, the system knows without the disk. Opening an object to read it may wait
+ * for the disk, and giving the space of a large file back takes its time: these go to the pool.
  */
 export const systemFileSystem: FileSystem = {
   open: async (path, flags) => {
     if (flags === 'r') return settle(done => nodeFs.open(path, flags, done))
     return nodeFs.openSync(path, flags === 'wx' ? 'wx' : 'r', 0o600)
   },
-  close: async (fd, was) => (was === 'r' ? settle(done => nodeFs.close(fd, done)) : nodeFs.closeSync(fd)),
+  close: async (fd, was) =>
+    was === 'r' && isRemoved(fd) ? settle(done => nodeFs.close(fd, done)) : nodeFs.closeSync(fd),
   writev: (fd, chunks, position) => settle(done => nodeFs.writev(fd, chunks, position, done)),
   sync: fd => settle(done => nodeFs.fsync(fd, done)),
   datasync: fd => settle(done => nodeFs.fdatasync(fd, done)),
-  size: async fd => (await settle<nodeFs.Stats>(done => nodeFs.fstat(fd, done))).size,
+  size: async fd => nodeFs.fstatSync(fd).size,
   read: (fd, into, position) => settle(done => nodeFs.read(fd, into, 0, into.byteLength, position, done)),
   stream: (fd, { start, end }, highWaterMark) => nodeFs.createReadStream('', { fd, start, end, highWaterMark }),
 
@@ -69,6 +70,15 @@ export const systemFileSystem: FileSystem = {
 
   sizeOfSync: path => nodeFs.statSync(path).size,
   renameSync: (from, to) => nodeFs.renameSync(from, to),
+}
+
+/** Also where that can not be told: then it may take its time. */
+function isRemoved(fd: number): boolean {
+  try {
+    return nodeFs.fstatSync(fd).nlink === 0
+  } catch {
+    return true
+  }
 }
 
 /** True for an error of the operating system with one of these codes. */
