@@ -1,6 +1,7 @@
 /** The program's log: JSON lines on standard error. Standard output belongs to the ready line and to the answers of commands. */
-import { type DestinationStream, destination, type Logger, levels, pino, stdTimeFunctions } from 'pino'
+import { type DestinationStream, destination, type Logger, levels, pino } from 'pino'
 import type { Config } from '../config/config.ts'
+import { systemClock } from '../domain/clock.ts'
 
 /**
  * Nothing logs a token; this is for the day when somebody logs a whole request or an HTTP client's error.
@@ -15,11 +16,25 @@ export function openLog({ level }: Config['log'], out: DestinationStream = stand
       level,
       base: null,
       formatters: { level: label => ({ level: label }) },
-      timestamp: stdTimeFunctions.isoTime,
+      timestamp: makeTimestamp(),
       redact: { paths: depths.flatMap(depth => secrets.map(name => depth + name)), censor: '[redacted]' },
     },
     out,
   )
+}
+
+/** Written out once for all lines of a millisecond: it is half of what a line of a request costs (measured). */
+function makeTimestamp(): () => string {
+  let at = Number.NaN
+  let field = ''
+  return () => {
+    const now = systemClock.now()
+    if (now !== at) {
+      at = now
+      field = `,"time":"${new Date(now).toISOString()}"`
+    }
+    return field
+  }
 }
 
 /** Bytes of lines that wait for a log which can not be written; what comes beyond them is dropped. */
