@@ -1,7 +1,9 @@
 import test from 'ava'
+import { type CryptoKey, generateKeyPair } from 'jose'
 import type { MediaId, ServerName } from '../../src/domain/identifiers.ts'
 import { rotateKeys } from '../../src/tokens/keyring.ts'
-import { claimsOf, download, headerOf, mediaId, start, thumbnail, upload, withSigning } from './signing.ts'
+import { makeGrantSigner } from '../../src/tokens/sign-grant.ts'
+import { claimsOf, download, headerOf, mediaId, serverName, start, thumbnail, upload, withSigning } from './signing.ts'
 
 test('a token says who signed it for whom, what for, and until when, and nothing else', async t => {
   const { sign, publicJwk } = await withSigning(t)
@@ -33,6 +35,24 @@ test('equal grants give equal tokens, whenever they are signed', async t => {
   t.not(await sign({ ...download, expiresAt: download.expiresAt + 1000 }), first)
 })
 
+test('what many may ask for is signed once, and for uploads, of which each has its own, nothing is kept', async t => {
+  const pairs = await Promise.all([0, 1].map(() => generateKeyPair('Ed25519')))
+  const [first, second] = pairs.map(({ privateKey }) => privateKey) as [CryptoKey, CryptoKey]
+  let privateKey = first
+  const current = async () => ({ kid: 'a-key', privateKey })
+  const sign = makeGrantSigner({ keys: { current, reload: async () => {} }, serverName })
+  const grants = [download, thumbnail, upload]
+  const before = await Promise.all(grants.map(sign))
+  // By the same name, so that nothing but a new signature differs.
+  privateKey = second
+  const after = await Promise.all(grants.map(grant => sign({ ...grant })))
+  t.deepEqual(
+    after.map((token, index) => token === before[index]),
+    [true, true, false],
+  )
+  t.not(await sign({ ...thumbnail, animated: true }), before[1])
+})
+
 test('a token is made of characters that no client re-quotes, and fits even with the longest names', async t => {
   const name = `${'a'.repeat(222)}.example` as ServerName
   const { sign, verify } = await withSigning(t, name)
@@ -51,8 +71,10 @@ test('a grant that does not end at a whole second can not be signed', async t =>
 test('after a reload the new key signs', async t => {
   const { sign, keysDir, clock } = await withSigning(t)
   const before = headerOf(await sign(upload)).kid
+  await sign(download)
   const kid = await rotateKeys(keysDir, { clock, keepFor: 60_000 })
   t.is(headerOf(await sign(upload)).kid, before)
   await sign.reload()
   t.is(headerOf(await sign(upload)).kid, kid)
+  t.is(headerOf(await sign(download)).kid, kid)
 })
