@@ -46,13 +46,22 @@ export function makeDiskReads({
     }
   }
 
+  /** No row reaches further than its limit, and to look for one takes as long as to look for the media: the likelier one first. */
   async function pour(key: ObjectKey, range: ByteRange | undefined, take: TakePiece): Promise<boolean> {
+    return range !== undefined && range.end >= smallObjectLimit
+      ? (await pourFileOf(key, range, take)) || (await pourRowOf(key, range, take))
+      : (await pourRowOf(key, range, take)) || (await pourFileOf(key, range, take))
+  }
+
+  async function pourRowOf(key: ObjectKey, range: ByteRange | undefined, take: TakePiece): Promise<boolean> {
     const bytes = small.recall(key)
-    if (bytes !== undefined) {
-      const part = partOf(bytes, range)
-      if (part.byteLength > 0) await take(part)
-      return true
-    }
+    if (bytes === undefined) return false
+    const part = partOf(bytes, range)
+    if (part.byteLength > 0) await take(part)
+    return true
+  }
+
+  async function pourFileOf(key: ObjectKey, range: ByteRange | undefined, take: TakePiece): Promise<boolean> {
     const fd = await onDisk(ifThere(fs.open(layout.pathOf(key), 'r')))
     if (fd === undefined) return false
     try {
