@@ -86,7 +86,8 @@ async function judge(needs: Needs, uploaded: Uploaded, fileName: string | undefi
   const judgement = judgeContentType({ declared, detected: facts.detected, policy: config.contentTypes })
   if (judgement.verdict === 'reject') return reject(needs, uploaded, 'type_refused', judgement.reason)
 
-  const { staged, thumbnails } = facts.picture === undefined ? noThumbnails : await prepareThumbnails(needs, object)
+  const { staged, thumbnails } =
+    facts.picture === undefined ? noThumbnails : await prepareThumbnails(needs, object, facts.header)
   failPoint('complete: staged')
   const ready = await store.keep(staged, alongside =>
     catalog.publish(

@@ -24,7 +24,10 @@ export async function detectType(head: Uint8Array): Promise<Detection | undefine
   const found = await fileTypeFromBuffer(head.subarray(0, detectionReach)).catch(() => undefined)
   if (found === undefined) return cutShort(head)
   if (isProse(head) && !textFormats.has(found.ext)) return undefined
-  return { contentType: essenceOf(found.mime), isCertain: isCertain(found.ext, Buffer.from(head)) }
+  return {
+    contentType: essenceOf(found.mime),
+    isCertain: isCertain(found.ext, Buffer.from(head.buffer, head.byteOffset, head.byteLength)),
+  }
 }
 
 type Extension = FileTypeResult['ext']

@@ -4,6 +4,7 @@
  */
 import type { Region, Sharp } from 'sharp'
 import { type PictureSize, shrinkFactor, shrunk, type ThumbnailSpec, targetSize } from '../domain/thumbnails.ts'
+import { giveBack } from '../storage/give-back.ts'
 import { inParallel } from './in-parallel.ts'
 import { leanPng } from './lean-png.ts'
 import { type PictureHeader, pictureDecoder } from './picture-decoder.ts'
@@ -51,8 +52,11 @@ export async function drawThumbnails(
     const picture = await derive(raster, header.size, spec)
     const bytes = await encode(picture, targetSize(header.size, spec), contentType, settings)
     drawn.set(name, bytes)
-    settings.onDrawn?.(bytes)
+    // Not at once: the next is to be begun first.
+    setImmediate(() => settings.onDrawn?.(bytes))
   })
+  // So much memory outside of V8's heap would make it collect all of that again and again.
+  giveBack([raster.pixels])
   return specs.flatMap(spec => {
     const actual = targetSize(header.size, spec)
     const bytes = drawn.get(nameOf(actual, spec))

@@ -5,6 +5,7 @@ import type { Config } from '../config/config.ts'
 import type { Detection } from '../domain/content-type-policy.ts'
 import type { ObjectInfo } from '../domain/objects.ts'
 import type { Picture } from '../domain/thumbnails.ts'
+import { giveBack } from '../storage/give-back.ts'
 import type { ObjectStore } from '../storage/object-store.ts'
 import { detectType } from './detect-type.ts'
 import type { Gate } from './gate.ts'
@@ -17,7 +18,13 @@ export interface MediaFacts {
   readonly detected: Detection | undefined
   /** As shown, after the EXIF orientation; undefined for what is no picture whose header can be read, or not in time. */
   readonly picture: Picture | undefined
+  /** Of the picture, for whoever decodes it; undefined where the beginning does not tell all of it. */
+  readonly header: PictureHeader | undefined
 }
+
+type Measures = Pick<MediaFacts, 'picture' | 'header'>
+
+const noMeasures: Measures = { picture: undefined, header: undefined }
 
 export interface InspectionNeeds {
   readonly store: Pick<ObjectStore, 'read'>
@@ -50,23 +57,27 @@ export async function inspectMedia(needs: InspectionNeeds, object: ObjectInfo): 
   const head = await readBeginning(needs, object, headReach)
   const detected = await detectType(head)
   const isPicture = detected !== undefined && measurable.has(detected.contentType)
-  return { detected, picture: isPicture ? await measure(needs, object, head) : undefined }
+  if (isPicture) return { detected, ...(await measure(needs, object, head)) }
+  giveBack([head])
+  return { detected, ...noMeasures }
 }
 
-/** A header can be made to take long, and a picture that is read whole takes memory: so in turn, and within a deadline. */
-async function measure(needs: InspectionNeeds, object: ObjectInfo, head: Buffer): Promise<Picture | undefined> {
+/** Takes the head away. A header can be made to take long, and a picture that is read whole takes memory: so in turn, and within a deadline. */
+async function measure(needs: InspectionNeeds, object: ObjectInfo, head: Buffer): Promise<Measures> {
   const turn = await takeTurn(needs.decoding, needs.config.thumbnails.timeout, () => readMeasures(needs, object, head))
-  return turn.outcome === 'done' ? turn.value : undefined
+  return turn.outcome === 'done' ? turn.value : noMeasures
 }
 
-async function readMeasures(needs: InspectionNeeds, object: ObjectInfo, head: Buffer): Promise<Picture | undefined> {
+async function readMeasures(needs: InspectionNeeds, object: ObjectInfo, head: Buffer): Promise<Measures> {
   const isAll = object.size <= head.length
   const header = await readPictureHeader(head)
-  if (header !== undefined) return toPicture(header, isAll || hasAllUpFront(header))
-  if (isAll || object.size > largestPicture) return undefined
+  // Not before the decoder has ended, even if nobody waits for it any more.
+  giveBack([head])
+  if (header !== undefined) return measuresOf(header, isAll || hasAllUpFront(header))
+  if (isAll || object.size > largestPicture) return noMeasures
   // WebP can only be read whole, and some pictures have more metadata than fits into the head.
   const whole = await readPictureHeader(await readBeginning(needs, object, largestPicture))
-  return whole && toPicture(whole, true)
+  return whole === undefined ? noMeasures : measuresOf(whole, true)
 }
 
 /** The others may have texts or frames behind what was read. Taking that for granted costs at most a rendering. */
@@ -74,6 +85,9 @@ function hasAllUpFront({ contentType }: PictureHeader): boolean {
   return contentType !== 'image/png' && contentType !== 'image/gif'
 }
 
-function toPicture({ size, needsRendering }: PictureHeader, isAllKnown: boolean): Picture {
-  return needsRendering || !isAllKnown ? { ...size, needsRendering: true } : size
+function measuresOf(header: PictureHeader, isAllKnown: boolean): Measures {
+  const { size, needsRendering } = header
+  return isAllKnown
+    ? { picture: needsRendering ? { ...size, needsRendering } : size, header }
+    : { picture: { ...size, needsRendering: true }, header: undefined }
 }

@@ -4,7 +4,8 @@
  */
 import { failPoint } from '../domain/fail-point.ts'
 import type { ObjectInfo } from '../domain/objects.ts'
-import { standardThumbnails, type ThumbnailSpec } from '../domain/thumbnails.ts'
+import { standardThumbnails } from '../domain/thumbnails.ts'
+import type { PictureHeader } from './picture-decoder.ts'
 import type { Sluice } from './sluice.ts'
 import { type PreparedThumbnails, stageThumbnails } from './stage-thumbnails.ts'
 
@@ -12,21 +13,32 @@ type Needs = Pick<Sluice, 'log' | 'catalog' | 'store' | 'render' | 'renderFailur
 
 export const noThumbnails: PreparedThumbnails = { staged: [], thumbnails: [] }
 
-/** The standard ones that these bytes do not have yet; equal bytes may have been published before. Never rejects. */
-export async function prepareThumbnails(needs: Needs, object: ObjectInfo): Promise<PreparedThumbnails> {
+/**
+ * The standard ones that these bytes do not have yet; equal bytes may have been published before. Never rejects.
+ * @param header of the picture, if it was read already
+ */
+export async function prepareThumbnails(
+  needs: Needs,
+  object: ObjectInfo,
+  header: PictureHeader | undefined,
+): Promise<PreparedThumbnails> {
   try {
     const existing = await needs.catalog.thumbnailsOf(object.key)
     if (existing.length > 0) return noThumbnails
-    return await prepare(needs, object, standardThumbnails)
+    return await prepare(needs, object, header)
   } catch (error) {
     needs.log.warn({ event: 'thumbnails', key: object.key, err: error }, 'published without thumbnails')
     return noThumbnails
   }
 }
 
-async function prepare(needs: Needs, object: ObjectInfo, specs: readonly ThumbnailSpec[]): Promise<PreparedThumbnails> {
+async function prepare(
+  needs: Needs,
+  object: ObjectInfo,
+  header: PictureHeader | undefined,
+): Promise<PreparedThumbnails> {
   const staging = stageThumbnails(needs.store)
-  const rendering = await needs.render(object, specs, { onDrawn: staging.begin })
+  const rendering = await needs.render(object, standardThumbnails, { header, onDrawn: staging.begin })
   if (rendering.outcome === 'failed') {
     await staging.abandon()
     needs.renderFailures.remember(object.key, rendering.reason)

@@ -28,6 +28,8 @@ export type RenderFailure = 'unsupported' | 'too_large' | 'damaged' | 'timeout' 
 export interface RenderOptions {
   /** True where the original itself is no answer. Otherwise specs for which it can stand are left out of the result. */
   readonly evenAtOriginalSize?: boolean
+  /** Of the whole picture, if somebody has read it already. */
+  readonly header?: PictureHeader | undefined
   /** Told of each that is drawn, while others still are; it may be called after the rendering has failed. */
   readonly onDrawn?: (bytes: Buffer) => void
 }
@@ -50,10 +52,10 @@ export function makeRenderer(needs: RendererNeeds): RenderThumbnails {
   const { timeout, concurrency } = needs.config.thumbnails
   const lendMemory = makePictureMemory(concurrency)
   const isAlone = (): boolean => needs.decoding.inside() === 1
-  return async (object, specs, { evenAtOriginalSize = false, onDrawn } = {}) => {
+  return async (object, specs, { evenAtOriginalSize = false, header, onDrawn } = {}) => {
     try {
       const turn = await takeTurn(needs.decoding, timeout, isWanted =>
-        render({ ...needs, lendMemory }, object, { specs, evenAtOriginalSize, onDrawn, isWanted, isAlone }),
+        render({ ...needs, lendMemory }, object, { specs, evenAtOriginalSize, header, onDrawn, isWanted, isAlone }),
       )
       if (turn.outcome === 'done') return turn.value
       const isLate = turn.outcome === 'timeout'
@@ -67,6 +69,7 @@ export function makeRenderer(needs: RendererNeeds): RenderThumbnails {
 interface Task {
   readonly specs: readonly ThumbnailSpec[]
   readonly evenAtOriginalSize: boolean
+  readonly header: PictureHeader | undefined
   readonly onDrawn: RenderOptions['onDrawn'] | undefined
   readonly isWanted: () => boolean
   readonly isAlone: () => boolean
@@ -87,9 +90,9 @@ async function render(
 async function renderBytes(
   bytes: Buffer,
   settings: Config['thumbnails'],
-  { specs, evenAtOriginalSize, onDrawn, isWanted, isAlone }: Task,
+  { specs, evenAtOriginalSize, header: known, onDrawn, isWanted, isAlone }: Task,
 ): Promise<Rendering> {
-  const header = await readPictureHeader(bytes)
+  const header = known ?? (await readPictureHeader(bytes))
   if (header === undefined) return failed('unsupported', 'not a picture of a format that is decoded here')
   if (!thumbnailable(header.contentType)) return failed('unsupported', `${header.contentType} is not decoded here`)
   const pixels = pixelsOf(header)

@@ -63,7 +63,7 @@ test('a photograph is measured as it is shown, from its first bytes', async t =>
 test('of something huge that is no picture, only the first bytes are read', async t => {
   const one = inspected(Buffer.concat([readSample('clip.mp4'), Buffer.alloc(300_000)]), 2 ** 40)
   const facts = await inspectMedia(one, one.object)
-  t.deepEqual(facts, { detected: { contentType: 'video/mp4', isCertain: true }, picture: undefined })
+  t.deepEqual(facts, { detected: { contentType: 'video/mp4', isCertain: true }, picture: undefined, header: undefined })
   t.is(one.reads.length, 1)
 })
 
@@ -180,7 +180,7 @@ test('a picture with nothing behind its signature has no measures', async t => {
 
 test('there are no facts about nothing', async t => {
   const one = inspected(Buffer.alloc(0))
-  t.deepEqual(await inspectMedia(one, one.object), { detected: undefined, picture: undefined })
+  t.deepEqual(await inspectMedia(one, one.object), { detected: undefined, picture: undefined, header: undefined })
 })
 
 test('an object that the store has lost is an error, not a fact', async t => {

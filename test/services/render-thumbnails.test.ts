@@ -1,5 +1,5 @@
 import test, { type ExecutionContext } from 'ava'
-import sharp from 'sharp'
+import sharp, { type Sharp } from 'sharp'
 import { type PictureSize, standardThumbnails, type ThumbnailSpec, targetSize } from '../../src/domain/thumbnails.ts'
 import { makeGate } from '../../src/services/gate.ts'
 import {
@@ -40,6 +40,24 @@ async function reasonOf(t: ExecutionContext, bytes: Uint8Array, given?: Given): 
   const rendering = await render(bytes, given)
   return rendering.outcome === 'failed' ? rendering.reason : (t.fail('was rendered') as never)
 }
+
+test.serial('the memory of the decoded pixels is given back when all is drawn, before a collector comes', async t => {
+  const { toBuffer } = sharp.prototype
+  const decoded: Buffer[] = []
+  sharp.prototype.toBuffer = async function (this: Sharp, options: { resolveWithObject: true }) {
+    const result = await toBuffer.call(this, options)
+    if (options?.resolveWithObject) decoded.push(result.data)
+    return result
+  } as typeof toBuffer
+  t.teardown(() => {
+    sharp.prototype.toBuffer = toBuffer
+  })
+  t.is((await rendered(t, await phonePhoto())).length, 5)
+  t.deepEqual(
+    decoded.map(pixels => pixels.byteLength),
+    [0],
+  )
+})
 
 function scale(width: number, height: number): ThumbnailSpec {
   return { width, height, method: 'scale' }

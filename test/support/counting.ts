@@ -62,17 +62,24 @@ export function watchCopies(t: ExecutionContext): Copies {
 
 export interface Pipelines {
   count: number
+  headers: number
 }
 
-/** Each time that sharp reads a picture, raw pixels included, to make another of it. Looking at a header does not count. */
+/** Each time that sharp reads a picture, raw pixels included, to make another of it; and each time that it looks at a header. */
 export function watchPipelines(t: ExecutionContext): Pipelines {
-  const pipelines = { count: 0 }
+  const pipelines = { count: 0, headers: 0 }
   // Said when one is queued, and once more when it has left the queue.
   const onChange = () => {
     pipelines.count += 1 / 2
   }
   sharp.queue.on('change', onChange)
   t.teardown(() => sharp.queue.off('change', onChange))
+  replace(t, sharp.prototype, 'metadata', original => {
+    return function (this: unknown, ...args: unknown[]) {
+      pipelines.headers += 1
+      return Reflect.apply(original, this, args)
+    }
+  })
   return pipelines
 }
 
