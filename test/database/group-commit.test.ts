@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import BetterSqlite3 from 'better-sqlite3'
 import { makeGroupCommit } from '../../src/database/group-commit.ts'
@@ -27,6 +28,37 @@ test('writes of one turn share one commit', async t => {
   await Promise.all([1, 2, 3, 4].map(n => write(() => insert.run(n))))
   t.deepEqual(all(), [1, 2, 3, 4])
   t.is(commits(), 1)
+})
+
+test('a group waits as long as each turn brings more to it, but not for ever', async t => {
+  const { write, insert, all, commits } = openTable(t)
+  const written: Promise<unknown>[] = []
+  const come = (n: number) => written.push(write(() => insert.run(n)))
+  come(1)
+  come(2)
+  await setImmediate()
+  come(3)
+  await setImmediate()
+  t.is(commits(), 0, 'somebody has come')
+  await setImmediate()
+  t.is(commits(), 1, 'nobody has')
+  t.deepEqual(all(), [1, 2, 3])
+
+  for (let n = 4; commits() === 1 && n < 100; n += 1) {
+    come(n)
+    await setImmediate()
+  }
+  t.true(all().length < 10)
+  await Promise.all(written)
+})
+
+test('who writes alone, as the one before did, waits for nobody', async t => {
+  const { write, insert, commits } = openTable(t)
+  await write(() => insert.run(1))
+  const second = write(() => insert.run(2))
+  await setImmediate()
+  t.is(commits(), 2)
+  await second
 })
 
 test('a job that throws undoes itself and nobody else', async t => {
