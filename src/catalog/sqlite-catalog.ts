@@ -1,31 +1,24 @@
 /**
- * The catalog in SQLite: every statement that changes the state of a media, and no other file has one. A transition changes exactly
- * one row in the state it leaves, or it throws. What counts towards quotas is next door, in `usage-books.ts` and `holds.ts`.
+ * The catalog in SQLite: every statement that changes the state of a media on somebody's behalf. A transition changes exactly one row in
+ * the state it leaves, or it throws. What counts towards quotas is next door, in `usage-books.ts` and `holds.ts`; what goes when its time is
+ * over, in `reaper.ts`.
  */
 import type { Database } from '../database/database.ts'
 import { refuse } from '../domain/errors.ts'
 import { failPoint } from '../domain/fail-point.ts'
 import type { MediaId } from '../domain/identifiers.ts'
-import {
-  completionGrace,
-  type Deleted,
-  type Media,
-  type Pending,
-  type Ready,
-  requireReceptive,
-  type Uploaded,
-} from '../domain/media.ts'
+import { type Deleted, type Media, type Pending, type Ready, requireReceptive, type Uploaded } from '../domain/media.ts'
 import type { Member } from '../domain/member.ts'
 import { requireRoom, smallestUpload } from '../domain/quota.ts'
 import { makeHolds } from './holds.ts'
 import { type MediaCatalog, type StoredThumbnail, type Upload, UploadReplaced } from './media-catalog.ts'
+import { makeReaper } from './reaper.ts'
 import {
   keyBytes,
   type MediaRow,
   type PendingRow,
   type ThumbnailRow,
   toEnded,
-  toObject,
   toPendingOrUploaded,
   toThumbnail,
 } from './rows.ts'
@@ -36,7 +29,7 @@ export function makeSqliteCatalog(
   database: Pick<Database, 'sql' | 'write' | 'writeAlone'>,
   holder: Member = 'both',
 ): MediaCatalog {
-  const { sql, write, writeAlone } = database
+  const { sql, write } = database
   const findMedia = sql.prepare<[string], MediaRow>('SELECT * FROM media WHERE media_id = ?')
   const findPending = sql.prepare<[string], PendingRow>('SELECT * FROM pending WHERE media_id = ?')
   // Counts no further than the limit, so that a bridge with a hundred thousand pending ids costs no more than a person.
@@ -77,16 +70,6 @@ export function makeSqliteCatalog(
         width = NULL, height = NULL, needs_rendering = NULL, code = NULL, reason = NULL
       WHERE media_id = @mediaId AND state IN ('ready', 'rejected')`,
   )
-  // Nearly all that expire never had bytes, and those need not be looked at one by one: a quarter less of the processor.
-  const dropExpired = sql.prepare<{ now: number; limit: number }>(
-    'DELETE FROM pending WHERE expires_at <= @now AND sha256 IS NULL ORDER BY expires_at LIMIT @limit',
-  )
-  // The + keeps SQLite from reading all uploads to find those few.
-  const takeExpired = sql.prepare<{ until: number; limit: number }, { sha256: Buffer }>(
-    `DELETE FROM pending WHERE media_id IN (
-       SELECT media_id FROM pending WHERE expires_at <= @until AND +sha256 IS NOT NULL ORDER BY expires_at LIMIT @limit)
-     RETURNING sha256`,
-  )
   const takePending = sql.prepare<[string], { sha256: Buffer | null }>(
     'DELETE FROM pending WHERE media_id = ? RETURNING sha256',
   )
@@ -99,18 +82,6 @@ export function makeSqliteCatalog(
     `INSERT OR REPLACE INTO thumbnail (source, width, height, method, actual_width, actual_height, content_type, sha256, size)
      VALUES (@source, @width, @height, @method, @actualWidth, @actualHeight, @contentType, @key, @size)`,
   )
-  const takeThumbnails = sql.prepare<[Buffer], { sha256: Buffer }>(
-    'DELETE FROM thumbnail WHERE source = ? RETURNING sha256',
-  )
-  const markUnwanted = sql.prepare<[Buffer]>('INSERT OR IGNORE INTO unwanted_object (sha256) VALUES (?)')
-  const nextUnwanted = sql.prepare<[Buffer, number], { sha256: Buffer }>(
-    'SELECT sha256 FROM unwanted_object WHERE sha256 > ? ORDER BY sha256 LIMIT ?',
-  )
-  const forgetUnwanted = sql.prepare<[Buffer]>('DELETE FROM unwanted_object WHERE sha256 = ?')
-  const isOriginal = sql.prepare<{ key: Buffer }>(
-    'SELECT 1 WHERE EXISTS (SELECT 1 FROM media WHERE sha256 = @key) OR EXISTS (SELECT 1 FROM pending WHERE sha256 = @key)',
-  )
-  const isThumbnail = sql.prepare<[Buffer]>('SELECT 1 FROM thumbnail WHERE sha256 = ? LIMIT 1')
 
   function findEnded(mediaId: MediaId): Media | undefined {
     const row = findMedia.get(mediaId)
@@ -149,10 +120,6 @@ export function makeSqliteCatalog(
     })
   }
 
-  function isReferenced(key: Buffer): boolean {
-    return isOriginal.get({ key }) !== undefined || isThumbnail.get(key) !== undefined
-  }
-
   /** uploaded → (gone from pending), if these are still the bytes that were looked at. */
   function leaveUploaded({ mediaId, object, uploadedAt }: Uploaded): void {
     if (takeUpload.run({ mediaId, key: keyBytes(object.key), uploadedAt }).changes !== 1) throw new UploadReplaced()
@@ -160,7 +127,7 @@ export function makeSqliteCatalog(
 
   function saveThumbnail(source: Buffer, { spec, actual, contentType, object }: StoredThumbnail): void {
     const before = findThumbnail.get(source, spec.width, spec.height, spec.method)
-    if (before !== undefined) markUnwanted.run(before.sha256)
+    if (before !== undefined) markUnwanted(before.sha256)
     putThumbnail.run({
       source,
       ...spec,
@@ -174,9 +141,11 @@ export function makeSqliteCatalog(
 
   const books = makeUsageBooks(database)
   const { requireCovered, ...holds } = makeHolds({ database, books, holder, find })
+  const { markUnwanted, isOriginal, ...reaper } = makeReaper(database)
 
   return {
     ...holds,
+    ...reaper,
 
     usageOf: async owner => books.usageOf(owner),
 
@@ -201,7 +170,7 @@ export function makeSqliteCatalog(
         const before = requireReceptiveTo({ mediaId, at, began })
         if (hold !== undefined) requireCovered(hold, object.size, at)
         alongside()
-        if (before.state === 'uploaded') markUnwanted.run(keyBytes(before.object.key))
+        if (before.state === 'uploaded') markUnwanted(keyBytes(before.object.key))
         const by = hold?.by ?? null
         const { changes } = setUpload.run({
           mediaId,
@@ -269,7 +238,7 @@ export function makeSqliteCatalog(
         leaveUploaded(inspected)
         const { mediaId, owner, createdAt, frozen, object } = inspected
         insertRejected.run({ mediaId, owner, createdAt, at, frozen: Number(frozen), code, reason })
-        markUnwanted.run(keyBytes(object.key))
+        markUnwanted(keyBytes(object.key))
         failPoint('reject: in transaction')
         return { state: 'rejected', mediaId, owner, createdAt, frozen, rejectedAt: at, code, reason }
       }),
@@ -279,7 +248,7 @@ export function makeSqliteCatalog(
         const media = find(mediaId) ?? refuse('not_found', 'There is no media with this id')
         if (media.state === 'deleted') return media
         const { owner, createdAt, frozen } = media
-        if ('object' in media) markUnwanted.run(keyBytes(media.object.key))
+        if ('object' in media) markUnwanted(keyBytes(media.object.key))
         if (media.state === 'pending' || media.state === 'uploaded') {
           takePending.run(mediaId)
           insertDeleted.run({ mediaId, owner, createdAt, frozen: Number(frozen), at })
@@ -292,7 +261,7 @@ export function makeSqliteCatalog(
 
     abandon: mediaId =>
       write(() => {
-        for (const { sha256 } of takePending.all(mediaId)) if (sha256 !== null) markUnwanted.run(sha256)
+        for (const { sha256 } of takePending.all(mediaId)) if (sha256 !== null) markUnwanted(sha256)
         takeRejected.run(mediaId)
         failPoint('abandon: in transaction')
       }),
@@ -302,49 +271,11 @@ export function makeSqliteCatalog(
     addThumbnail: (source, thumbnail, alongside) =>
       write(() => {
         // The original may have been deleted while its thumbnail was being made; a thumbnail of nothing must not stay.
-        if (isOriginal.get({ key: keyBytes(source) }) === undefined)
-          refuse('not_found', 'There is no media with this id')
+        if (!isOriginal(keyBytes(source))) refuse('not_found', 'There is no media with this id')
         alongside()
         saveThumbnail(keyBytes(source), thumbnail)
         failPoint('thumbnail: in transaction')
       }),
-
-    expire: (now, limit) =>
-      write(() => {
-        const { changes } = dropExpired.run({ now, limit })
-        // Bytes that arrived in time may wait a little longer for their /complete than an empty reservation waits for bytes.
-        const expired = takeExpired.all({ until: now - completionGrace, limit: limit - changes })
-        for (const { sha256 } of expired) markUnwanted.run(sha256)
-        failPoint('expire: in transaction')
-        return changes + expired.length
-      }),
-
-    reap: (removal, limit, after) =>
-      // Alone: were it to share a transaction with the write that takes the last row away, a failed commit would bring the row
-      // back, but not the file.
-      writeAlone(() => {
-        const unwanted = nextUnwanted.all(after === undefined ? Buffer.alloc(0) : keyBytes(after), limit)
-        const orphaned = new Set<string>()
-        let handled = 0
-        for (const { sha256 } of unwanted) {
-          // Thumbnails live as long as their original; their own bytes come up in the next round, when it is certain that they may go.
-          if (isOriginal.get({ key: sha256 }) === undefined) {
-            for (const thumbnail of takeThumbnails.all(sha256)) {
-              markUnwanted.run(thumbnail.sha256)
-              orphaned.add(thumbnail.sha256.toString('hex'))
-            }
-          }
-          if (orphaned.has(sha256.toString('hex'))) continue
-          const outcome = isReferenced(sha256) ? 'gone' : removal(toObject(sha256, 0).key)()
-          if (outcome === 'gone') forgetUnwanted.run(sha256)
-          if (outcome !== 'busy') handled += 1
-          failPoint('reap: in transaction')
-        }
-        const last = unwanted.length < limit ? undefined : unwanted.at(-1)
-        return { handled, last: last && toObject(last.sha256, 0).key }
-      }),
-
-    isReferenced: key => isReferenced(keyBytes(key)),
   }
 }
 

@@ -10,10 +10,10 @@ import type { Sluice } from './sluice.ts'
 type Needs = Pick<Sluice, 'clock' | 'catalog' | 'store'>
 
 /**
- * Rows in one transaction: some 8 ms, in which nobody is served, when there is such a backlog. With fewer, each row has a page of the
- * index of owners to itself: 500 take 1.7 × as much of the processor for each row.
+ * Rows in one transaction: some 15 ms, in which nobody is served, when a thousand users have left such a backlog. With fewer, each row has
+ * a page of the index of owners to itself, and writing those is most of the work: 2000 take 1.3 × as long for each row.
  */
-const batch = 2000
+const batch = 3000
 
 /** Objects in one transaction: each costs a rename, which this thread waits for. */
 const reapBatch = 50

@@ -410,6 +410,30 @@ export function mediaCatalogContract(test: TestFn, open: (t: ExecutionContext) =
     t.is(await catalog.expire(expiry, 2), 0)
   })
 
+  test('whichever moments ids expire at, and whatever was uploaded to some, the oldest go first, and never more than asked', async t => {
+    const catalog = open(t)
+    // The first wait for their completion still; five of one moment are more than one batch.
+    const moments = [1, 1, 1, 2, 2, 3, 4, 4, 4, 4, 4, 5, 6, 6]
+    const left = new Map<MediaId, number>()
+    for (const [index, moment] of moments.entries()) {
+      const mediaId = media(`m${index}`)
+      const unusedExpiresAt = start + moment * 1000
+      await catalog.reserve({ mediaId, owner: alice, createdAt: start, frozen: true, unusedExpiresAt }, many)
+      if (index < 3) await upload(catalog, `m${index}`, object('1'), start)
+      else if (moment < 6) left.set(mediaId, moment)
+    }
+    while (left.size > 0) {
+      const count = await catalog.expire(start + 5000, 3)
+      t.true(count > 0 && count <= 3)
+      const before = [...left.values()].sort((one, other) => one - other)
+      for (const mediaId of left.keys()) if ((await catalog.find(mediaId)) === undefined) left.delete(mediaId)
+      t.deepEqual([...left.values()], before.slice(count))
+    }
+    t.is(await catalog.expire(start + 5000, 3), 0)
+    for (const name of ['m0', 'm1', 'm2']) t.like(await catalog.find(media(name)), { state: 'uploaded' })
+    for (const name of ['m12', 'm13']) t.like(await catalog.find(media(name)), { state: 'pending' })
+  })
+
   test('a deleted media leaves its id behind, and nothing else', async t => {
     const catalog = open(t)
     await publish(catalog, 'ready', object('1'))
