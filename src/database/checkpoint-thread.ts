@@ -4,11 +4,11 @@
 import { fdatasyncSync } from 'node:fs'
 import { parentPort, workerData } from 'node:worker_threads'
 import BetterSqlite3 from 'better-sqlite3'
-import type { CheckpointAnswer, CheckpointFile, CheckpointTask } from './checkpoints.ts'
+import type { CheckpointAnswer, CheckpointFile, CheckpointTask, ReadyToRestart } from './checkpoints.ts'
 
 /**
- * Milliseconds. To begin the log anew the thread holds the lock of the writer while it waits for readers, so it must not wait long; a
- * backup may be reading for minutes.
+ * Milliseconds. To begin the log anew the thread waits for the writer's last transaction, and then holds the writer's lock while it waits for
+ * readers, so it must not wait long; a backup may be reading for minutes.
  */
 const patience = 50
 
@@ -35,6 +35,7 @@ function fold(task: Exclude<CheckpointTask, 'stop'>): CheckpointAnswer {
     fdatasyncSync(descriptor)
     checkpoint('PASSIVE')
     fdatasyncSync(descriptor)
+    parentPort?.postMessage('ready' satisfies ReadyToRestart)
     return checkpoint('RESTART')
   } catch (error) {
     if (error instanceof BetterSqlite3.SqliteError) return { failed: error.code, message: error.message }

@@ -16,6 +16,9 @@ export type CheckpointAnswer =
   | { readonly isBusy: boolean }
   | { readonly failed: string; readonly message: string; readonly isBusy?: never }
 
+/** Said before the answer to `restart`: it remains to wait until nobody writes. */
+export type ReadyToRestart = 'ready'
+
 /** What the thread is given. */
 export interface CheckpointFile {
   readonly file: string
@@ -34,6 +37,8 @@ export interface CheckpointNeeds {
   readonly log: KeptLog
   /** Told once, when the log is kept from now on, by this process or by another one. */
   readonly onKept: (reason: string) => void
+  /** Keeps everybody from writing until what it returns is called. Who writes one transaction after the other leaves the thread no gap. */
+  readonly holdWrites?: () => () => void
   readonly thread?: (what: CheckpointFile) => Worker
   /** Milliseconds between two looks at the log. */
   readonly every?: number
@@ -49,6 +54,8 @@ const tooLong = 16_384
 const restBusy = 3
 /** Looks at the log after a thread that could not be had: the system is short of something. */
 const restWithoutThread = 40
+/** Milliseconds that writes are held for the log to begin anew; then the thread may wait for a gap, as other processes do. */
+const longestHold = 1000
 /** Milliseconds that a folding may take when the server stops. */
 const lastGrace = 30_000
 
@@ -60,13 +67,23 @@ const harmless = /^SQLITE_(?:BUSY|LOCKED|FULL$|NOMEM|CANTOPEN|IOERR_(?:WRITE|REA
 
 /** Looks at the log every so often until stopped; the thread starts with the first folding. */
 export function startCheckpoints(needs: CheckpointNeeds): Checkpoints {
-  const { sql, log, onKept, thread = startThread, every = 250, longest = tooLong } = needs
+  const { sql, log, onKept, holdWrites = () => () => {}, thread = startThread, every = 250, longest = tooLong } = needs
   let worker: Worker | undefined
   let isAtWork = false
   let isStopping = false
   let isTold = false
   let hasAnswered = false
   let rest = 0
+  let letWrite = () => {}
+
+  function hold(): void {
+    const release = holdWrites()
+    const giveUp = setTimeout(release, longestHold)
+    letWrite = () => {
+      clearTimeout(giveUp)
+      release()
+    }
+  }
 
   function keep(reason: string): void {
     if (isTold) return
@@ -75,7 +92,12 @@ export function startCheckpoints(needs: CheckpointNeeds): Checkpoints {
     onKept(reason)
   }
 
-  function hear(answer: CheckpointAnswer): void {
+  function hear(answer: CheckpointAnswer | ReadyToRestart): void {
+    if (answer === 'ready') {
+      hold()
+      return
+    }
+    letWrite()
     isAtWork = false
     hasAnswered = true
     if ('failed' in answer) {
@@ -97,6 +119,7 @@ export function startCheckpoints(needs: CheckpointNeeds): Checkpoints {
       error = cause
     })
     started.on('exit', () => {
+      letWrite()
       isAtWork = false
       worker = undefined
       if (isStopping) return

@@ -56,8 +56,8 @@ export function openDatabase(file: string, options: OpenOptions = {}): Database 
     if (storeId !== undefined) requireStore(sql, storeId)
     migrate(sql)
     if (storeId !== undefined) adopt(sql, storeId)
-    const { write, writeAlone, idle } = makeGroupCommit(sql)
-    const close = isAlone ? async () => void sql.close() : foldingBeside(sql, onLogKept)
+    const { write, writeAlone, hold, idle } = makeGroupCommit(sql)
+    const close = isAlone ? async () => void sql.close() : foldingBeside(sql, hold, onLogKept)
     return {
       sql,
       write,
@@ -75,9 +75,13 @@ export function openDatabase(file: string, options: OpenOptions = {}): Database 
 }
 
 /** @returns what closes the database */
-function foldingBeside(sql: BetterSqlite3.Database, onKept: (reason: string) => void): () => Promise<void> {
+function foldingBeside(
+  sql: BetterSqlite3.Database,
+  holdWrites: () => () => void,
+  onKept: (reason: string) => void,
+): () => Promise<void> {
   const log = openKeptLog(sql.name)
-  const checkpoints = startCheckpoints({ sql, log, onKept })
+  const checkpoints = startCheckpoints({ sql, log, holdWrites, onKept })
   return async () => {
     await checkpoints.stop()
     log.close(() => sql.close())

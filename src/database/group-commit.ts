@@ -34,6 +34,7 @@ const mostTurns = 4
 export function makeGroupCommit(sql: BetterSqlite3.Database): {
   write: Write
   writeAlone: WriteAlone
+  hold(): () => void
   idle(): Promise<void>
 } {
   const begin = sql.prepare('BEGIN IMMEDIATE')
@@ -43,6 +44,7 @@ export function makeGroupCommit(sql: BetterSqlite3.Database): {
   const release = sql.prepare('RELEASE job')
   const undo = sql.prepare('ROLLBACK TO job')
   let queue: Job[] = []
+  let isHeld = false
   /** Jobs of the group before. */
   let lastCount = 0
   /**
@@ -144,6 +146,7 @@ export function makeGroupCommit(sql: BetterSqlite3.Database): {
   }
 
   function flush(): void {
+    if (isHeld || queue.length === 0) return
     const jobs = queue
     queue = []
     lastCount = jobs.length
@@ -194,6 +197,17 @@ export function makeGroupCommit(sql: BetterSqlite3.Database): {
   return {
     write,
     writeAlone,
+    /**
+     * Groups wait until what it returns is called. What is written alone does not: hardly anybody does, and nobody all the time.
+     */
+    hold: () => {
+      isHeld = true
+      return () => {
+        if (!isHeld) return
+        isHeld = false
+        setImmediate(flush)
+      }
+    },
     /** Resolves when everything written before the call is durable. */
     idle: () => write(() => undefined),
   }

@@ -11,6 +11,7 @@ import {
   startCheckpoints,
 } from '../../src/database/checkpoints.ts'
 import { openDatabase } from '../../src/database/database.ts'
+import { makeGroupCommit } from '../../src/database/group-commit.ts'
 import { foldKeptLog, openKeptLog } from '../../src/database/kept-log.ts'
 import { tempDir } from '../support/temp-dir.ts'
 import { until } from '../support/until.ts'
@@ -93,6 +94,45 @@ test('when the log has become too long, the writer is made to wait for it to beg
   await until(() => Atomics.load(tasks, 0) > 0)
 })
 
+test('nobody writes while the log begins anew, and everybody goes on whatever comes of it', async t => {
+  const endings = ['parentPort.postMessage({ isBusy: false })', failing('SQLITE_FULL'), 'process.exit(1)', '']
+  for (const ending of endings) {
+    let holds = 0
+    let releases = 0
+    const holdWrites = () => {
+      holds += 1
+      let isOver = false
+      return () => {
+        if (!isOver) releases += 1
+        isOver = true
+      }
+    }
+    const { thread } = pretend(
+      `if (task === 'fold') return parentPort.postMessage({ isBusy: false })
+      parentPort.postMessage('ready')
+      setTimeout(() => { ${ending} }, 100)`,
+    )
+    const { write } = world(t, { thread, longest: 1500, holdWrites })
+    write(1600)
+    await until(() => holds > 0)
+    await until(() => releases > 0)
+    t.true(releases <= holds)
+  }
+})
+
+test('a log does not grow without end while one transaction follows the other', async t => {
+  const file = join(tempDir(t), 'x.db')
+  const { sql, write, rows, logBytes } = open(file)
+  const log = openKeptLog(file)
+  const { write: writeInGroup, hold } = makeGroupCommit(sql)
+  const checkpoints = startCheckpoints({ sql, log, onKept: t.fail, holdWrites: hold, every: 5, longest: 1500 })
+  for (let times = 0; times < 40; times += 1) await writeInGroup(() => write(500))
+  t.is(rows(), 20_000)
+  t.true(logBytes() < 40_000_000, `${logBytes()} bytes`)
+  await checkpoints.stop()
+  log.close(() => sql.close())
+})
+
 test('the thread folds, and lets the writer begin at the start of the log when it is told to', async t => {
   const { write, sql, file, log, unfolded } = world(t, { every: 600_000 })
   const program = new URL('../../src/database/checkpoint-thread.ts', import.meta.url)
@@ -101,7 +141,8 @@ test('the thread folds, and lets the writer begin at the start of the log when i
   t.teardown(() => thread.terminate())
   const answer = async (task: CheckpointTask) => {
     thread.postMessage(task)
-    return (await once(thread, 'message'))[0]
+    const [answer] = await once(thread, 'message')
+    return answer === 'ready' ? (await once(thread, 'message'))[0] : answer
   }
   write(50)
   t.deepEqual(await answer('fold'), { isBusy: false })

@@ -61,6 +61,22 @@ test('who writes alone, as the one before did, waits for nobody', async t => {
   await second
 })
 
+test('while writes are held they wait, together, and then go on', async t => {
+  const { write, hold, insert, all, commits } = openTable(t)
+  const release = hold()
+  const written = [write(() => insert.run(1))]
+  for (let turn = 0; turn < 10; turn += 1) await setImmediate()
+  written.push(write(() => insert.run(2)))
+  for (let turn = 0; turn < 10; turn += 1) await setImmediate()
+  t.deepEqual(all(), [])
+  release()
+  release()
+  await Promise.all(written)
+  t.is(commits(), 1)
+  await write(() => insert.run(3))
+  t.deepEqual(all(), [1, 2, 3])
+})
+
 test('a job that throws undoes itself and nobody else', async t => {
   const { write, insert, all } = openTable(t)
   const results = await Promise.allSettled([
