@@ -22,10 +22,9 @@ export const create = media('create', 'v1', 'v3', 'r0', msc2246, msc3870, msc388
 export const complete = media('upload/:serverName/:mediaId/complete', msc3870, 'v1', 'v3', msc3880, msc2246)
 export const upload = media('upload', 'v3', 'v1', 'r0')
 export const uploadToId = media('upload/:serverName/:mediaId', 'v3', 'v1', 'r0', msc2246)
-export const download = [
-  ...client('download/:serverName/:mediaId'),
-  ...client('download/:serverName/:mediaId/:fileName'),
-]
+/** Under the name that it has. */
+export const plainDownload = client('download/:serverName/:mediaId')
+export const download = [...plainDownload, ...client('download/:serverName/:mediaId/:fileName')]
 export const thumbnail = client('thumbnail/:serverName/:mediaId')
 export const legacyDownload = [
   ...media('download/:serverName/:mediaId', 'v3', 'v1', 'r0'),

@@ -12,5 +12,14 @@ export interface State {
   forwarded?: true
 }
 
+/** What a request asks for, by its target. */
+export type Asked = Readonly<Pick<RouterContext<State>, 'path' | 'params' | 'querystring'>>
+
+/** What a route says when all went well: a JSON object, and headers of its own. */
+export interface Success {
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body: object
+}
+
 export type Context = RouterContext<State>
 export type Step = RouterMiddleware<State>

@@ -8,11 +8,11 @@ import type { VerifyGrant } from '../tokens/grant.ts'
 import type { State } from './context.ts'
 import { cors } from './cors.ts'
 import { errorResponse, logBrokenAnswer, unrecognized } from './error-response.ts'
-import { makeLogExchange, requestLog } from './request-log.ts'
+import { type LogExchange, requestLog } from './request-log.ts'
 import { getObject } from './routes/get-object.ts'
 import { getThumbnailObject } from './routes/get-thumbnail-object.ts'
 import { health } from './routes/health.ts'
-import { putObject } from './routes/put-object.ts'
+import { putObject, putPath } from './routes/put-object.ts'
 import { makeSendObject } from './send-object.ts'
 
 /** Not what signs, and not what asks who somebody is: the edge holds public keys only. */
@@ -20,18 +20,18 @@ export type EdgeNeeds = Omit<Sluice, 'sign' | 'edgeUrl' | 'createRate' | 'isExem
   readonly verify: VerifyGrant
 }
 
-export function makeEdge(sluice: EdgeNeeds): Koa<State> {
+export function makeEdge(sluice: EdgeNeeds, logExchange: LogExchange): Koa<State> {
   const router = new Router<State>({ sensitive: true, strict: true })
 
   const sender = { ...sluice, sendObject: makeSendObject(sluice) }
 
-  router.put('/media-repo/upload/:mediaId', putObject(sluice))
+  router.put(putPath, putObject(sluice))
   router.get(['/media-repo/download/:mediaId', '/media-repo/download/:mediaId/:fileName'], getObject(sender))
   router.get('/media-repo/thumbnail/:mediaId/:variant', getThumbnailObject(sender))
   router.get('/health', health(sluice))
 
   const app = new Koa<State>()
-  app.use(requestLog(makeLogExchange(sluice)))
+  app.use(requestLog(logExchange))
   app.use(cors('edge'))
   app.use(errorResponse(sluice))
   app.use(router.routes())

@@ -51,23 +51,38 @@ function retryAfterMs(code: ErrorCode, ms: number | undefined): Record<string, n
 /** Set above `errorResponse`, and part of errors too. */
 const lastingHeaders: ReadonlySet<string> = new Set([...corsHeaderNames, requestIdHeader.toLowerCase()])
 
+/** @returns undefined when nobody is there to be told */
+export type AnswerToError = (error: unknown, exchange: Exchange) => ErrorAnswer | undefined
+
+/** What is answered to whatever was thrown. The operator's share of it goes into the log. */
+export function makeAnswerToError({ log }: { readonly log: Logger }): AnswerToError {
+  return (error, exchange) => {
+    const facts = factsOf(exchange)
+    if (isVanished(exchange, error)) {
+      log.debug({ ...facts, err: error }, 'the client has gone')
+      return undefined
+    }
+    const refusal = refusalOf(error)
+    if (refusal instanceof MediaError) logServerFault(log, refusal, facts)
+    return errorAnswer(refusal)
+  }
+}
+
 /** Answers whatever is thrown below it. CORS and the request id stay; all other headers go. */
-export function errorResponse({ log }: { readonly log: Logger }): Middleware<State> {
+export function errorResponse(needs: { readonly log: Logger }): Middleware<State> {
+  const answerTo = makeAnswerToError(needs)
   return async function errorResponse(ctx, next) {
     try {
       await next()
     } catch (error) {
-      const facts = factsOf(ctx)
-      if (isVanished(ctx, error)) return log.debug({ ...facts, err: error }, 'the client has gone')
-      const refusal = refusalOf(error)
-      if (refusal instanceof MediaError) logServerFault(log, refusal, facts)
+      const answer = answerTo(error, ctx)
+      if (answer === undefined) return
       // Too late for a clean answer. The peer must see truncation, not an end (fact sheet §22.8).
       if (ctx.headerSent) return void ctx.res.destroy()
       for (const name of ctx.res.getHeaderNames()) if (!lastingHeaders.has(name)) ctx.remove(name)
-      const { status, headers, body } = errorAnswer(refusal)
-      ctx.status = status
-      ctx.body = body
-      ctx.set(headers)
+      ctx.status = answer.status
+      ctx.set(answer.headers)
+      ctx.body = answer.body
     }
   }
 }

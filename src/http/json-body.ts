@@ -3,16 +3,15 @@
  * the Content-Type (fact sheet §4.1).
  */
 import { refuse, refuseTooLarge } from '../domain/errors.ts'
-import type { Context } from './context.ts'
-import { declaredLength, openBody } from './request-body.ts'
+import { type BodyExchange, declaredLength, openBody } from './request-body.ts'
 
 const maxJsonBytes = 64 * 1024
 
 /** @throws MediaError `not_json`, `bad_json`, `too_large` */
-export async function acceptJsonObject(ctx: Context): Promise<void> {
+export async function acceptJsonObject(exchange: BodyExchange): Promise<void> {
   // Most creates have no body, and a stream over nothing is the dearest part of reading one.
-  if (declaredLength(ctx.req) === 0) return
-  const { stream } = openBody(ctx, { maxBytes: maxJsonBytes })
+  if (declaredLength(exchange.req) === 0) return
+  const { stream } = openBody(exchange, { maxBytes: maxJsonBytes })
   const chunks: Buffer[] = []
   let size = 0
   for await (const chunk of stream as AsyncIterable<Buffer>) {

@@ -4,16 +4,16 @@
 import { refuse } from '../domain/errors.ts'
 import { type MediaId, parseMediaId, parseServerName, type ServerName } from '../domain/identifiers.ts'
 import { parseThumbnailRequest, type ThumbnailSpec } from '../domain/thumbnails.ts'
-import type { Context } from './context.ts'
+import type { Asked, Context } from './context.ts'
 
 /** @throws MediaError `not_found` */
-export function mediaIdOf(ctx: Context): MediaId {
-  return parseMediaId(ctx.params.mediaId ?? '')
+export function mediaIdOf({ params }: Pick<Asked, 'params'>): MediaId {
+  return parseMediaId(params.mediaId ?? '')
 }
 
 /** @throws MediaError `invalid_param` */
-export function serverNameOf(ctx: Context): ServerName {
-  return parseServerName(ctx.params.serverName ?? '')
+export function serverNameOf({ params }: Pick<Asked, 'params'>): ServerName {
+  return parseServerName(params.serverName ?? '')
 }
 
 /**
@@ -21,8 +21,8 @@ export function serverNameOf(ctx: Context): ServerName {
  * @returns undefined when there is none
  * @throws MediaError `invalid_param` when it is not UTF-8 or longer than 1024 bytes
  */
-export function fileNameOf(ctx: Context): string | undefined {
-  const raw = rawQueryValue(ctx.querystring, 'filename')
+export function fileNameOf({ querystring }: Pick<Asked, 'querystring'>): string | undefined {
+  const raw = rawQueryValue(querystring, 'filename')
   if (raw === undefined || raw === '') return undefined
   const name = decodeUtf8(raw.replaceAll('+', ' '))
   if (name === undefined) refuse('invalid_param', 'filename is not valid UTF-8')

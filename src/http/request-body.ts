@@ -7,7 +7,7 @@ import { Readable } from 'node:stream'
 import { type MediaError, refuse, refuseTooLarge } from '../domain/errors.ts'
 import type { IncomingBody } from '../services/incoming-body.ts'
 
-interface Exchange {
+export interface BodyExchange {
   readonly req: IncomingMessage
   readonly res: ServerResponse
 }
@@ -22,7 +22,7 @@ export interface BodyLimits {
  * waits for it, goes out when somebody begins to read the stream, and not before.
  * @throws MediaError `too_large` with the field `max_bytes`; `bad_request` for a coded or a partial body
  */
-export function openBody(exchange: Exchange, { maxBytes }: BodyLimits): IncomingBody {
+export function openBody(exchange: BodyExchange, { maxBytes }: BodyLimits): IncomingBody {
   const { headers } = exchange.req
   refuseCodings(headers['content-encoding'], headers['transfer-encoding'])
   // RFC 9110 §14.5. Taken for the whole, a part would replace what it is a part of.
@@ -60,7 +60,7 @@ function refuseCodings(content: string | undefined, transfer: string | undefined
  * The stream fails with MediaError `body_too_short` or `request_timeout` when the client ends too early or falls silent, and with
  * ECONNRESET when it vanishes. Nothing is read, and no failure shows, before the first read.
  */
-export function bodyStream({ req, res }: Exchange): Readable {
+export function bodyStream({ req, res }: BodyExchange): Readable {
   if (bodies.has(req)) throw new TypeError('the body of this request has been taken already')
   let started = false
   let wanted = false

@@ -8,7 +8,9 @@ import { makeAskVersions } from '../homeserver/versions.ts'
 import { makeWhoami } from '../homeserver/whoami.ts'
 import { makeApi } from '../http/api.ts'
 import { makeEdge } from '../http/edge.ts'
-import { makeQuickDownload } from '../http/quick-download.ts'
+import { makeQuickApi } from '../http/quick/api.ts'
+import { makeQuickEdge } from '../http/quick/edge.ts'
+import type { QuickWay } from '../http/quick/quick-way.ts'
 import { makeLogExchange } from '../http/request-log.ts'
 import type { Arrivals } from '../services/arrivals.ts'
 import type { Gate } from '../services/gate.ts'
@@ -43,7 +45,9 @@ export function makeEdgeHandler({
   verify,
   ...options
 }: HandlerOptions & { readonly verify: VerifyGrant }): RequestHandler {
-  return makeEdge({ ...common(options), verify }).callback()
+  const sluice = { ...common(options), verify }
+  const logExchange = makeLogExchange(sluice)
+  return eitherWay(makeQuickEdge(sluice, logExchange), makeEdge(sluice, logExchange).callback())
 }
 
 export function makeApiHandler({ sign, edgeUrl, pageDirectory, ...options }: ApiHandlerOptions): RequestHandler {
@@ -72,8 +76,10 @@ export function makeApiHandler({ sign, edgeUrl, pageDirectory, ...options }: Api
   }
   const logExchange = makeLogExchange(sluice)
   const api = { sessions, forward, versions, verifyFederation, rates, logExchange, pageDirectory }
-  const usual = makeApi(sluice, api).callback()
-  const quick = makeQuickDownload(sluice, { sessions, limit: rates.requests, logExchange })
+  return eitherWay(makeQuickApi(sluice, api), makeApi(sluice, api).callback())
+}
+
+function eitherWay(quick: QuickWay, usual: RequestHandler): RequestHandler {
   return async (request, response) => {
     if (!(await quick(request, response))) await usual(request, response)
   }

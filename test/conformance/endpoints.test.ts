@@ -203,7 +203,7 @@ test('the list and the routers agree, in both directions', t => {
   const config = parseConfig({ yaml: '', env: {}, cwd: '/' })
   const api = (forward: unknown) =>
     makeApi(withAnything<Sluice>({ config }), withAnything<ApiOptions>({ forward, pageDirectory: undefined }))
-  const edge = makeEdge(withAnything<EdgeNeeds>({ config }))
+  const edge = makeEdge(withAnything<EdgeNeeds>({ config }), () => '')
   t.deepEqual(routesOf(api(anything)).toSorted(), listed('sluice', 'both'))
   t.deepEqual(routesOf(api(undefined)).toSorted(), listed('sluice'))
   t.deepEqual(routesOf(edge).toSorted(), listed('edge'))

@@ -37,12 +37,12 @@ test('a create, a PUT of 1 KiB and a download allocate no more than they did', a
   const requests = [
     {
       name: 'create',
-      bound: 78 * KiB,
+      bound: 59 * KiB,
       ask: () => api.send('POST', '/_matrix/media/v1/create', { headers: authorization }),
     },
     {
       name: 'PUT',
-      bound: 72 * KiB,
+      bound: 58 * KiB,
       ask: () => edge.send('PUT', pathname + search, { headers: 'Content-Type: text/plain\r\n', body }),
     },
     {

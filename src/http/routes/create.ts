@@ -1,21 +1,28 @@
 /** `POST /_matrix/media/v1/create` (fact sheet §6.1). */
-import { contentUri } from '../../domain/identifiers.ts'
+import { contentUri, type UserId } from '../../domain/identifiers.ts'
 import { createMedia } from '../../services/create-media.ts'
 import type { Sluice } from '../../services/sluice.ts'
 import { principalOf } from '../access-token.ts'
-import type { Step } from '../context.ts'
+import type { Step, Success } from '../context.ts'
 import { acceptJsonObject } from '../json-body.ts'
+import type { BodyExchange } from '../request-body.ts'
 
 export function create(sluice: Sluice): Step {
   return async function create(ctx) {
-    await acceptJsonObject(ctx)
-    const { media, uploadUrl } = await createMedia(sluice, principalOf(ctx).userId)
-    ctx.body = {
-      content_uri: contentUri(sluice.config.serverName, media.mediaId),
-      unused_expires_at: media.unusedExpiresAt,
-      ...(uploadUrl !== undefined && uploadUrlKeys(uploadUrl)),
-    }
+    const { body } = await answerCreate(sluice, principalOf(ctx).userId, ctx)
+    ctx.body = body
   }
+}
+
+export async function answerCreate(sluice: Sluice, owner: UserId, exchange: BodyExchange): Promise<Success> {
+  await acceptJsonObject(exchange)
+  const { media, uploadUrl } = await createMedia(sluice, owner)
+  const body = {
+    content_uri: contentUri(sluice.config.serverName, media.mediaId),
+    unused_expires_at: media.unusedExpiresAt,
+    ...(uploadUrl !== undefined && uploadUrlKeys(uploadUrl)),
+  }
+  return { body }
 }
 
 /** The proposal, what its text literally says, and what clients really read (fact sheet §17.2): all with the same value. */

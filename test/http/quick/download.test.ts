@@ -3,9 +3,9 @@ import { randomBytes } from 'node:crypto'
 import { rmSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
-import { isRefused } from '../support/refusal.ts'
-import { until } from '../support/until.ts'
-import { tokens, withSluice } from '../support/with-sluice.ts'
+import { isRefused } from '../../support/refusal.ts'
+import { until } from '../../support/until.ts'
+import { tokens, withSluice } from '../../support/with-sluice.ts'
 
 const path = (media: string) => `/_matrix/client/v1/media/download/${media}`
 const usual = '?unknown=parameter'
