@@ -11,7 +11,7 @@ const maxJsonBytes = 64 * 1024
 export async function acceptJsonObject(exchange: BodyExchange): Promise<void> {
   // Most creates have no body, and a stream over nothing is the dearest part of reading one.
   if (declaredLength(exchange.req) === 0) return
-  const { stream } = openBody(exchange, { maxBytes: maxJsonBytes })
+  const stream = openBody(exchange, { maxBytes: maxJsonBytes }).stream()
   const chunks: Buffer[] = []
   let size = 0
   for await (const chunk of stream as AsyncIterable<Buffer>) {

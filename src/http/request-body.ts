@@ -32,7 +32,14 @@ export function openBody(exchange: BodyExchange, { maxBytes }: BodyLimits): Inco
   if (declaredBytes === undefined && headers['content-length'] !== undefined)
     refuse('bad_request', 'Content-Length is not a number')
   if (declaredBytes !== undefined && declaredBytes > maxBytes) refuseTooLarge(maxBytes)
-  return { stream: bodyStream(exchange), declaredBytes, maxBytes, contentType: headers['content-type'] }
+  return {
+    stream: () => bodyStream(exchange),
+    arrived: mostBytes =>
+      declaredBytes === undefined || declaredBytes > mostBytes ? undefined : takeArrived(exchange.req, declaredBytes),
+    declaredBytes,
+    maxBytes,
+    contentType: headers['content-type'],
+  }
 }
 
 /** What the head says about the length, in bytes: 0 without any body, undefined when it will only show at the end. */
@@ -55,13 +62,29 @@ function refuseCodings(content: string | undefined, transfer: string | undefined
 }
 
 /**
+ * A small body comes in the packet of its head, and is here before anybody asks for it; a stream over it would be the dearest part of
+ * receiving it.
+ */
+function takeArrived(req: IncomingMessage, bytes: number): Uint8Array | undefined {
+  requireUntaken(req)
+  // Not whether it is complete: the parser says so only after whoever waited for a promise has had his turn.
+  if (req.readableLength !== bytes || req.destroyed || waitsForContinue.has(req)) return undefined
+  bodies.set(req, takenWhole)
+  return req.read() ?? Buffer.alloc(0)
+}
+
+function requireUntaken(req: IncomingMessage): void {
+  if (bodies.has(req)) throw new TypeError('the body of this request has been taken already')
+}
+
+/**
  * The bytes as they come, with no look at the head: for handing a request on. Can be called once per request.
  *
  * The stream fails with MediaError `body_too_short` or `request_timeout` when the client ends too early or falls silent, and with
  * ECONNRESET when it vanishes. Nothing is read, and no failure shows, before the first read.
  */
 export function bodyStream({ req, res }: BodyExchange): Readable {
-  if (bodies.has(req)) throw new TypeError('the body of this request has been taken already')
+  requireUntaken(req)
   let started = false
   let wanted = false
 
@@ -136,6 +159,9 @@ interface OpenBody {
   readonly fail: (error: Error) => void
   readonly discard: () => void
 }
+
+/** Nobody waits for anything of it. */
+const takenWhole: OpenBody = { isAwaited: () => false, fail: () => {}, discard: () => {} }
 
 const bodies = new WeakMap<IncomingMessage, OpenBody>()
 const failures = new WeakMap<IncomingMessage, MediaError>()

@@ -5,6 +5,7 @@ import type { Hold } from '../catalog/media-catalog.ts'
 import { failPoint } from '../domain/fail-point.ts'
 import type { MediaId } from '../domain/identifiers.ts'
 import { type Pending, requireReceptive, type Uploaded } from '../domain/media.ts'
+import { smallObjectLimit } from '../storage/small-objects.ts'
 import type { Room } from './free-space.ts'
 import { holdingRoom, type UploadTarget } from './hold-room.ts'
 import type { IncomingBody } from './incoming-body.ts'
@@ -52,7 +53,7 @@ async function receive(
     const { maxBytes, declaredBytes } = body
     const { signal } = attempt
     const limits = { maxBytes, declaredBytes, signal, ownsChunks: true, onWritten: room.written }
-    const staged = await store.stage(body.stream, limits)
+    const staged = await store.stage(body.arrived(smallObjectLimit) ?? body.stream(), limits)
     // From here on a vanished client changes nothing: the bytes are whole, and the commit is not cancelled.
     attempt.received()
     const uploaded = await store.keep([staged], alongside =>

@@ -3,6 +3,7 @@
  * half an object. A file gets its final name as a second link, so that its first one, which bears the key, stays until the row is
  * committed: what a crash leaves there tells recovery which objects may be without a row, without a look at all the others.
  */
+import { hash } from 'node:crypto'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import type BetterSqlite3 from 'better-sqlite3'
@@ -91,6 +92,7 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<ObjectSt
   const bytesAtATime = (): number => (uploads < manyUploads ? batchBytes : smallBatchBytes)
 
   async function receive(body: Readable | Uint8Array, limits: StageLimits): Promise<Held> {
+    if (body instanceof Uint8Array && body.byteLength <= smallObjectLimit) return inMemory(body, limits)
     const meter = makeMeter(limits)
     const isOurs = limits.ownsChunks === true && !(body instanceof Uint8Array)
     const digest = digests.begin(limits.declaredBytes, isOurs)
@@ -260,6 +262,14 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<ObjectSt
       await trash.emptied()
     },
   }
+}
+
+/** For what is all here, and becomes a row: nothing to gather, and nobody to wait for. */
+function inMemory(bytes: Uint8Array, limits: StageLimits): HeldBytes {
+  if (limits.signal?.aborted) throw limits.signal.reason
+  const meter = makeMeter(limits)
+  meter.take(bytes)
+  return { object: meter.finish(hash('sha256', bytes, 'buffer')), bytes }
 }
 
 /** So the first batch is either too much for a row or the whole body; and what fits into a small batch is written once. */

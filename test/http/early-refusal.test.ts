@@ -19,7 +19,8 @@ const limit = 10_000
 
 /** Refuses by the head if it can, and while counting otherwise, as the object store does. */
 const upload: Step = async ctx => {
-  const { stream, maxBytes } = openBody(ctx, { maxBytes: limit })
+  const { maxBytes, ...body } = openBody(ctx, { maxBytes: limit })
+  const stream = body.stream()
   let size = 0
   for await (const chunk of stream as AsyncIterable<Buffer>) {
     size += chunk.length

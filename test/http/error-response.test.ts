@@ -146,7 +146,7 @@ for (const reset of [false, true]) {
   test(`a client that vanishes while uploading is no fault of ours (${reset ? 'reset' : 'end'})`, async t => {
     const reading = Promise.withResolvers<void>()
     const { port, log } = await webApp(t, async ctx => {
-      for await (const _ of openBody(ctx, { maxBytes: 1000 }).stream) reading.resolve()
+      for await (const _ of openBody(ctx, { maxBytes: 1000 }).stream()) reading.resolve()
     })
     const socket = rawClient(t, port)
     socket.write('PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nsome')

@@ -17,7 +17,8 @@ const limit = 10_000
 
 /** Refuses by the head if it can, and while counting otherwise, as the object store does. */
 const upload: Step = async ctx => {
-  const { stream, maxBytes } = openBody(ctx, { maxBytes: limit })
+  const { maxBytes, ...body } = openBody(ctx, { maxBytes: limit })
+  const stream = body.stream()
   let size = 0
   for await (const chunk of stream as AsyncIterable<Buffer>) {
     size += chunk.length
@@ -69,7 +70,7 @@ test('a client that falls silent after a refusal is let go', async t => {
 test('100 Continue is sent when the body is read, and not before', async t => {
   const goOn = Promise.withResolvers<void>()
   const { port } = await webApp(t, async ctx => {
-    const { stream } = openBody(ctx, { maxBytes: limit })
+    const stream = openBody(ctx, { maxBytes: limit }).stream()
     await goOn.promise
     ctx.body = { got: await text(stream) }
   })
@@ -108,7 +109,7 @@ test('the connection lives on after a small refused body', async t => {
 test('the connection lives on after a large body that was read', async t => {
   const { url } = await webApp(t, async ctx => {
     let size = 0
-    for await (const chunk of openBody(ctx, { maxBytes: Infinity }).stream) size += chunk.length
+    for await (const chunk of openBody(ctx, { maxBytes: Infinity }).stream()) size += chunk.length
     ctx.body = { size }
   })
   const agent = new http.Agent({ keepAlive: true, maxSockets: 1 })
@@ -126,7 +127,7 @@ test('the connection lives on after a large body that was read', async t => {
 
 test('the connection lives on when a whole body was left unread', async t => {
   const { port } = await webApp(t, async ctx => {
-    openBody(ctx, { maxBytes: limit }).stream.read(0)
+    openBody(ctx, { maxBytes: limit }).stream().read(0)
     await delay(20)
     ctx.body = {}
   })
@@ -142,7 +143,7 @@ test('the connection lives on when a small body was refused after its first byte
   const listeners = new Set<number>()
   const { port } = await webApp(t, async ctx => {
     listeners.add(ctx.req.socket.listenerCount('close'))
-    for await (const _ of openBody(ctx, { maxBytes: 1e6 }).stream) refuse('type_refused', 'Not such content')
+    for await (const _ of openBody(ctx, { maxBytes: 1e6 }).stream()) refuse('type_refused', 'Not such content')
   })
   const socket = rawClient(t, port)
   for (let round = 0; round < 10; round += 1) {
@@ -188,7 +189,7 @@ test('two Host headers, and chunks in HTTP/1.0, are 400 and the end of the conne
 
 test('a whole body is answered although the client has closed its half of the connection', async t => {
   const { port } = await webApp(t, async ctx => {
-    const body = await text(openBody(ctx, { maxBytes: limit }).stream)
+    const body = await text(openBody(ctx, { maxBytes: limit }).stream())
     await delay(50)
     ctx.body = { body }
   })
@@ -218,7 +219,7 @@ test('a broken chunk is 400 from the route that reads the body', async t => {
 test('a body that broke before anybody read it fails the reader who comes later', async t => {
   const { port, log } = await webApp(t, async ctx => {
     await until(() => log.some(({ msg }) => msg === 'a request could not be parsed'))
-    ctx.body = await text(openBody(ctx, { maxBytes: limit }).stream)
+    ctx.body = await text(openBody(ctx, { maxBytes: limit }).stream())
   })
   const socket = rawClient(t, port, { allowHalfOpen: true })
   socket.end('PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nnot enough')
@@ -347,7 +348,7 @@ test('silence while it is our turn is no fault of the client', async t => {
   const { port } = await webApp(
     t,
     async ctx => {
-      const { stream } = openBody(ctx, { maxBytes: limit })
+      const stream = openBody(ctx, { maxBytes: limit }).stream()
       await delay(300)
       ctx.body = { got: await text(stream) }
     },
@@ -364,7 +365,7 @@ test('a client that can not send because we do not read is not silent', async t 
     t,
     async ctx => {
       let received = 0
-      for await (const chunk of openBody(ctx, { maxBytes: size }).stream as AsyncIterable<Buffer>) {
+      for await (const chunk of openBody(ctx, { maxBytes: size }).stream() as AsyncIterable<Buffer>) {
         if (received === 0) await delay(6000)
         received += chunk.length
       }

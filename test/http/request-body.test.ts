@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
-import { setTimeout as delay } from 'node:timers/promises'
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises'
 import test from 'ava'
 import type { Step } from '../../src/http/context.ts'
 import { openBody } from '../../src/http/request-body.ts'
@@ -9,7 +9,8 @@ import { until } from '../support/until.ts'
 import { webApp } from '../support/web-app.ts'
 
 const echo: Step = async ctx => {
-  const { stream, declaredBytes, contentType } = openBody(ctx, { maxBytes: 10 })
+  const { declaredBytes, contentType, ...body } = openBody(ctx, { maxBytes: 10 })
+  const stream = body.stream()
   ctx.body = { declaredBytes: declaredBytes ?? null, contentType: contentType ?? null, got: await text(stream) }
 }
 
@@ -74,7 +75,7 @@ test('a refused coding is told what would be accepted', async t => {
 
 test('destroying the stream leaves the connection alive for the answer', async t => {
   const { url } = await webApp(t, async ctx => {
-    openBody(ctx, { maxBytes: 1e9 }).stream.destroy(new Error('no interest'))
+    openBody(ctx, { maxBytes: 1e9 }).stream().destroy(new Error('no interest'))
     await delay(20)
     ctx.body = 'still here'
   })
@@ -85,7 +86,7 @@ test('destroying the stream leaves the connection alive for the answer', async t
 test('a slow reader slows the sender down instead of filling memory', async t => {
   const read = Promise.withResolvers<void>()
   const { port } = await webApp(t, async ctx => {
-    const { stream } = openBody(ctx, { maxBytes: 1e9 })
+    const stream = openBody(ctx, { maxBytes: 1e9 }).stream()
     const chunks = stream[Symbol.asyncIterator]()
     await chunks.next()
     await delay(300)
@@ -106,7 +107,7 @@ test('a reader is told when the client vanishes, also when it asks too late', as
     const begun = Promise.withResolvers<void>()
     const outcome = Promise.withResolvers<unknown>()
     const { port } = await webApp(t, async ctx => {
-      const { stream } = openBody(ctx, { maxBytes: 1000 })
+      const stream = openBody(ctx, { maxBytes: 1000 }).stream()
       begun.resolve()
       if (late) await closed(ctx.req.socket)
       outcome.resolve(await text(stream).catch((error: unknown) => error))
@@ -122,7 +123,7 @@ test('a reader is told when the client vanishes, also when it asks too late', as
 test('a client that vanishes after its body was given up does not end the process', async t => {
   const reading = Promise.withResolvers<void>()
   const { port, log } = await webApp(t, async ctx => {
-    const { stream } = openBody(ctx, { maxBytes: 1000 })
+    const stream = openBody(ctx, { maxBytes: 1000 }).stream()
     await once(stream, 'data')
     reading.resolve()
     await closed(ctx.req.socket)
@@ -136,10 +137,43 @@ test('a client that vanishes after its body was given up does not end the proces
 })
 
 test('a body can be taken once only', async t => {
-  const { url, log } = await webApp(t, ctx => {
-    openBody(ctx, { maxBytes: 10 })
-    openBody(ctx, { maxBytes: 10 })
+  const { url, log } = await webApp(t, async ctx => {
+    await nextTurn()
+    const body = openBody(ctx, { maxBytes: 10 })
+    if (ctx.path === '/arrived') body.arrived(10)
+    else body.stream()
+    body.stream()
   })
-  t.is((await fetch(url, { method: 'PUT', body: 'x' })).status, 500)
-  t.is(log.filter(({ level }) => level === 'error').length, 1)
+  for (const path of ['/', '/arrived'])
+    t.is((await fetch(`${url}${path}`, { method: 'PUT', body: 'x' })).status, 500, path)
+  t.is(log.filter(({ level }) => level === 'error').length, 2)
+})
+
+test('a small body that is here already is taken at once; any other one is not, and is still there', async t => {
+  const { port } = await webApp(t, async ctx => {
+    await nextTurn()
+    const body = openBody(ctx, { maxBytes: 1000 })
+    const bytes = body.arrived(10)
+    ctx.body = {
+      atOnce: bytes !== undefined,
+      got: bytes === undefined ? await text(body.stream()) : Buffer.from(bytes).toString(),
+    }
+  })
+  const socket = rawClient(t, port)
+  const head = (line: string) => `PUT / HTTP/1.1\r\nHost: a\r\n${line}\r\n\r\n`
+  const answer = async () => JSON.parse(parseAnswer(String((await once(socket, 'data'))[0])).body)
+  // One connection for all: what is taken leaves nothing behind.
+  for (let time = 0; time < 2; time += 1) {
+    socket.write(`${head('Content-Length: 10')}0123456789`)
+    t.deepEqual(await answer(), { atOnce: true, got: '0123456789' })
+    socket.write(head('Content-Length: 0'))
+    t.deepEqual(await answer(), { atOnce: true, got: '' })
+    socket.write(`${head('Content-Length: 11')}0123456789a`)
+    t.deepEqual(await answer(), { atOnce: false, got: '0123456789a' })
+    socket.write(`${head('Transfer-Encoding: chunked')}1\r\nx\r\n0\r\n\r\n`)
+    t.deepEqual(await answer(), { atOnce: false, got: 'x' })
+    socket.write(`${head('Content-Length: 2')}x`)
+    setTimeout(() => socket.write('y'), 30)
+    t.deepEqual(await answer(), { atOnce: false, got: 'xy' })
+  }
 })

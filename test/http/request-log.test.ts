@@ -8,7 +8,7 @@ import { type LogLine, webApp } from '../support/web-app.ts'
 test('one line per request, with the facts and without secrets', async t => {
   const { url, log } = await webApp(t, async ctx => {
     ctx.state.userId = '@me:example.com'
-    for await (const _ of openBody(ctx, { maxBytes: 1e6 }).stream);
+    for await (const _ of openBody(ctx, { maxBytes: 1e6 }).stream());
     ctx.status = 201
     ctx.body = 'x'.repeat(5000)
   })
