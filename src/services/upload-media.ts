@@ -4,7 +4,7 @@
 import type { MediaId, UserId } from '../domain/identifiers.ts'
 import { type Ready, requireOwner, requireReceptive } from '../domain/media.ts'
 import { completeMedia } from './complete-media.ts'
-import { reserveMedia, unlimited } from './create-media.ts'
+import { reserveMedia } from './create-media.ts'
 import type { IncomingBody } from './incoming-body.ts'
 import { receiveObject } from './receive-object.ts'
 import type { Sluice } from './sluice.ts'
@@ -22,7 +22,7 @@ export async function uploadMedia(
   needs.createRate(owner)
   await needs.freeSpace.requireSome(needs.config.limits.minFreeBytes)
   // This id is pending for as long as the request lasts, so it is not counted against the pending ids a user may hold.
-  const { mediaId } = await reserveMedia(needs, owner, unlimited)
+  const { mediaId } = await reserveMedia(needs, owner)
   try {
     await receiveObject(needs, { mediaId, owner }, body)
     return await completeMedia(needs, owner, mediaId, fileName)

@@ -2,7 +2,7 @@
  * The keys that sign grants: opening, rotating, listing. Each step leaves the directory in a state that the next visitor can finish,
  * and does no harm when two take it at once.
  */
-import { type CryptoKey, importJWK } from 'jose'
+import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { type Clock, type Random, systemRandom } from '../domain/clock.ts'
 import { failPoint } from '../domain/fail-point.ts'
 import {
@@ -28,7 +28,7 @@ export interface KeyDescription {
 
 export interface SigningKey {
   readonly kid: string
-  readonly privateKey: CryptoKey
+  readonly privateKey: KeyObject
 }
 
 export interface SigningKeys {
@@ -124,7 +124,7 @@ async function settle(dir: string, now: number, random: Random): Promise<void> {
 async function readCurrentKey(dir: string, known?: SigningKey): Promise<SigningKey> {
   const { kty, crv, x, d, kid } = await readCurrentRecord(dir)
   if (kid === known?.kid) return known
-  return { kid, privateKey: (await importJWK({ kty, crv, x, d }, 'EdDSA')) as CryptoKey }
+  return { kid, privateKey: createPrivateKey({ key: { kty, crv, x, d }, format: 'jwk' }) }
 }
 
 async function readCurrentRecord(dir: string): Promise<PrivateRecord> {

@@ -1,6 +1,11 @@
+import { generateKeyPairSync } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import test from 'ava'
-import { type CryptoKey, generateKeyPair } from 'jose'
+import fc from 'fast-check'
+import { importJWK, SignJWT } from 'jose'
 import type { MediaId, ServerName } from '../../src/domain/identifiers.ts'
+import { toClaims } from '../../src/tokens/grant-claims.ts'
 import { rotateKeys } from '../../src/tokens/keyring.ts'
 import { makeGrantSigner } from '../../src/tokens/sign-grant.ts'
 import { claimsOf, download, headerOf, mediaId, serverName, start, thumbnail, upload, withSigning } from './signing.ts'
@@ -27,6 +32,38 @@ test('a token is what any other implementation of the standard would make of it'
   t.is(forge(claimsOf(token)), token)
 })
 
+test('jose makes the same tokens of the same grants', async t => {
+  const { sign, keysDir } = await withSigning(t)
+  const { kid, ...jwk } = JSON.parse(readFileSync(join(keysDir, '1.json'), 'utf8'))
+  const key = await importJWK(jwk, 'EdDSA')
+  const anyId = fc.stringMatching(/^[A-Za-z0-9_-]{1,255}$/).map(id => id as MediaId)
+  const anyEnd = fc.integer({ min: 1, max: 8.64e12 }).map(seconds => seconds * 1000)
+  const anyGrant = fc.oneof(
+    fc.record({
+      purpose: fc.constant('upload' as const),
+      mediaId: anyId,
+      maxBytes: fc.maxSafeNat(),
+      expiresAt: anyEnd,
+    }),
+    fc.record({ purpose: fc.constant('download' as const), mediaId: anyId, expiresAt: anyEnd }),
+    fc.record({ ...constants(thumbnail), mediaId: anyId, animated: fc.boolean(), expiresAt: anyEnd }),
+  )
+  await fc.assert(
+    fc.asyncProperty(anyGrant, async grant => {
+      const header = { alg: 'EdDSA', kid, typ: 'sluice-grant+jwt' }
+      const token = await new SignJWT({ ...toClaims(grant, serverName) }).setProtectedHeader(header).sign(key)
+      return (await sign(grant)) === token
+    }),
+  )
+  t.pass()
+})
+
+/** Members that are always the same. */
+function constants<T extends object>(values: T): { [Name in keyof T]: fc.Arbitrary<T[Name]> } {
+  const entries = Object.entries(values).map(([name, value]) => [name, fc.constant(value)])
+  return Object.fromEntries(entries) as { [Name in keyof T]: fc.Arbitrary<T[Name]> }
+}
+
 test('equal grants give equal tokens, whenever they are signed', async t => {
   const { sign, clock } = await withSigning(t)
   const first = await sign(download)
@@ -36,15 +73,14 @@ test('equal grants give equal tokens, whenever they are signed', async t => {
 })
 
 test('what many may ask for is signed once, and for uploads, of which each has its own, nothing is kept', async t => {
-  const pairs = await Promise.all([0, 1].map(() => generateKeyPair('Ed25519')))
-  const [first, second] = pairs.map(({ privateKey }) => privateKey) as [CryptoKey, CryptoKey]
-  let privateKey = first
+  const newKey = () => generateKeyPairSync('ed25519').privateKey
+  let privateKey = newKey()
   const current = async () => ({ kid: 'a-key', privateKey })
   const sign = makeGrantSigner({ keys: { current, reload: async () => {} }, serverName })
   const grants = [download, thumbnail, upload]
   const before = await Promise.all(grants.map(sign))
   // By the same name, so that nothing but a new signature differs.
-  privateKey = second
+  privateKey = newKey()
   const after = await Promise.all(grants.map(grant => sign({ ...grant })))
   t.deepEqual(
     after.map((token, index) => token === before[index]),
