@@ -18,7 +18,7 @@ const sizes: readonly Size[] = [
     atLeast: 0.28,
     known: '0.065 / 0.31',
     between:
-      'Of the main thread 28 % is COMMIT, most of that waiting for the disk, 12 % writing to sockets, 9 % the signature of the upload URL, 7 % the collector; nginx answers one request for our three, and syncs none.',
+      'Of the main thread a third is the database, most of that COMMIT and waiting for the disk, a tenth writing to sockets, the rest three requests in JavaScript; nginx answers one request for our three, and syncs none.',
   },
   {
     kib: 16,

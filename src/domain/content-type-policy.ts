@@ -51,6 +51,11 @@ export function judgeContentType({ declared, detected, policy }: TypeQuestion): 
   return admit(contentType ?? opaque, label, finding, detected, policy)
 }
 
+/** False when nothing that may be detected would change the judgement, as for most encrypted attachments. */
+export function mindsDetection({ declared, policy }: Omit<TypeQuestion, 'detected'>): boolean {
+  return essenceOf(labelOf(declared)) !== opaque || policy.deny.length > 0
+}
+
 /** What was declared, as far as it is a media type at all. */
 function labelOf(declared: string | undefined): string {
   return declared === undefined || declared.length > longestType ? opaque : servedType(declared)

@@ -3,7 +3,7 @@
  * Idempotent, because clients repeat it when an answer is lost; single-flight, because they repeat it while the first one runs.
  */
 import { UploadReplaced } from '../catalog/media-catalog.ts'
-import { judgeContentType } from '../domain/content-type-policy.ts'
+import { judgeContentType, mindsDetection } from '../domain/content-type-policy.ts'
 import { refuse } from '../domain/errors.ts'
 import { failPoint } from '../domain/fail-point.ts'
 import type { MediaId, UserId } from '../domain/identifiers.ts'
@@ -81,9 +81,10 @@ async function judge(needs: Needs, uploaded: Uploaded, fileName: string | undefi
     )
   }
 
-  const facts = await inspectMedia(needs, object)
+  const policy = config.contentTypes
+  const facts = await inspectMedia(needs, object, { picturesOnly: !mindsDetection({ declared, policy }) })
   failPoint('complete: inspected')
-  const judgement = judgeContentType({ declared, detected: facts.detected, policy: config.contentTypes })
+  const judgement = judgeContentType({ declared, detected: facts.detected, policy })
   if (judgement.verdict === 'reject') return reject(needs, uploaded, 'type_refused', judgement.reason)
 
   const { staged, thumbnails } =

@@ -1,7 +1,6 @@
 /**
  * Create: reserves a media id and says where its bytes go. No byte is involved.
  */
-
 import type { Reservation } from '../catalog/media-catalog.ts'
 import { failPoint } from '../domain/fail-point.ts'
 import type { UserId } from '../domain/identifiers.ts'

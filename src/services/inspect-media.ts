@@ -49,13 +49,38 @@ const measurable: ReadonlySet<string> = new Set([
   'image/heif-sequence',
 ])
 
+/** How those begin, or what may stand before them. */
+const beginnings: readonly { readonly at: number; readonly bytes: Buffer }[] = [
+  { at: 0, bytes: Buffer.from([0xff, 0xd8, 0xff]) },
+  { at: 0, bytes: Buffer.from([0x89, 0x50, 0x4e, 0x47]) },
+  { at: 0, bytes: Buffer.from('GIF') },
+  { at: 0, bytes: Buffer.from('RIFF') },
+  { at: 4, bytes: Buffer.from('ftyp') },
+  // A byte order mark and ID3 tags are looked past.
+  { at: 0, bytes: Buffer.from([0xef, 0xbb, 0xbf]) },
+  { at: 0, bytes: Buffer.from('ID3') },
+]
+
+function mayBeMeasurable(head: Buffer): boolean {
+  return beginnings.some(({ at, bytes }) => head.subarray(at, at + bytes.length).equals(bytes))
+}
+
+export interface Inspection {
+  /** Which type the bytes are does not matter, unless it is a picture. */
+  readonly picturesOnly: boolean
+}
+
 /**
  * Odd bytes are no error: then there are few facts.
  * @throws MediaError `storage_failed` when the store has lost the object
  */
-export async function inspectMedia(needs: InspectionNeeds, object: ObjectInfo): Promise<MediaFacts> {
+export async function inspectMedia(
+  needs: InspectionNeeds,
+  object: ObjectInfo,
+  { picturesOnly }: Inspection = { picturesOnly: false },
+): Promise<MediaFacts> {
   const head = await readBeginning(needs, object, headReach)
-  const detected = await detectType(head)
+  const detected = picturesOnly && !mayBeMeasurable(head) ? undefined : await detectType(head)
   const isPicture = detected !== undefined && measurable.has(detected.contentType)
   if (isPicture) return { detected, ...(await measure(needs, object, head)) }
   giveBack([head])

@@ -153,8 +153,9 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<ObjectSt
     objects: readonly Held[],
     record: (alongside: TransactionPart) => Promise<T>,
   ): Promise<T> {
+    const files = objects.filter(isFile)
     for (let placings = 1; ; placings += 1) {
-      await everyOne(objects.filter(isFile).map(placement.place))
+      if (files.length > 0) await everyOne(files.map(placement.place))
       const part = { isDone: false, hasVanished: false }
       const alongside = (): void => {
         // Before this transaction a reaper may have found no row and removed the bytes; after it, it would find one.
@@ -229,7 +230,7 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<ObjectSt
       })
       for (const { object } of files) keeps.end(object.key)
       failPoint('keep: recorded')
-      await removeReceived(files)
+      if (files.length > 0) await removeReceived(files)
       return result
     },
 

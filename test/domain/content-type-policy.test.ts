@@ -1,6 +1,11 @@
 import test from 'ava'
 import fc from 'fast-check'
-import { type ContentTypePolicy, judgeContentType, type TypeJudgement } from '../../src/domain/content-type-policy.ts'
+import {
+  type ContentTypePolicy,
+  judgeContentType,
+  mindsDetection,
+  type TypeJudgement,
+} from '../../src/domain/content-type-policy.ts'
 
 const strict: ContentTypePolicy = { mismatch: 'reject', allow: [], deny: [] }
 
@@ -299,6 +304,37 @@ test('deny wins over allow', t => {
   t.is(judge('image/gif', 'image/gif', policy).verdict, 'reject')
   t.is(judge('image/png', 'image/gif', policy).verdict, 'reject')
   t.is(served(judge('image/png', 'image/png', policy)), 'image/png')
+})
+
+test('where it does not mind, it judges alike whatever is found', t => {
+  const declared = fc.option(
+    fc.constantFrom('', 'image/png', 'application/octet-stream', 'Application/Octet-Stream; a=b', 'x'),
+    {
+      nil: undefined,
+    },
+  )
+  const found = fc.record({
+    contentType: fc.constantFrom('image/png', 'text/html', 'application/zip', 'audio/mpeg'),
+    isCertain: fc.boolean(),
+  })
+  const policies = fc.record({
+    mismatch: fc.constantFrom('reject' as const, 'relabel' as const, 'off' as const),
+    allow: fc.subarray(['image/*', 'application/octet-stream']),
+    deny: fc.subarray(['text/html', 'application/octet-stream']),
+  })
+  let unminded = 0
+  fc.assert(
+    fc.property(declared, found, policies, (type, detected, policy) => {
+      if (mindsDetection({ declared: type, policy })) return
+      unminded += 1
+      t.deepEqual(
+        judgeContentType({ declared: type, detected, policy }),
+        judgeContentType({ declared: type, detected: undefined, policy }),
+      )
+    }),
+    { numRuns: 500 },
+  )
+  t.true(unminded > 50)
 })
 
 test('whatever is declared and found, what is served is a media type, and nothing throws', t => {

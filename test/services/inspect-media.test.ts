@@ -53,6 +53,23 @@ for (const { name, type, width, height } of samples) {
   })
 }
 
+test('where only pictures matter, each is found as if everything did', async t => {
+  const tag = Buffer.concat([Buffer.from('ID3\x03\0\0\0\0\0\x10'), Buffer.alloc(16)])
+  const befores = [Buffer.alloc(0), Buffer.from([0xef, 0xbb, 0xbf]), tag, Buffer.from(' '), randomBytes(4)]
+  for (const { name } of samples)
+    for (const before of befores) {
+      const one = inspected(Buffer.concat([before, readSample(name)]))
+      const { picture } = await inspectMedia(one, one.object)
+      t.deepEqual((await inspectMedia(one, one.object, { picturesOnly: true })).picture, picture, name)
+    }
+  const opaque = inspected(randomBytes(1000).fill(0x42, 0, 1))
+  t.deepEqual(await inspectMedia(opaque, opaque.object, { picturesOnly: true }), {
+    detected: undefined,
+    picture: undefined,
+    header: undefined,
+  })
+})
+
 test('a photograph is measured as it is shown, from its first bytes', async t => {
   const one = inspected(await phonePhoto())
   const facts = await inspectMedia(one, one.object)
