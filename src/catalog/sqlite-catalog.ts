@@ -26,10 +26,10 @@ import { makeUsageBooks } from './usage-books.ts'
 
 /** @param holder what this process serves; it decides whose holds are left behind */
 export function makeSqliteCatalog(
-  database: Pick<Database, 'sql' | 'write' | 'writeAlone'>,
+  database: Pick<Database, 'sql' | 'read' | 'write' | 'writeAlone'>,
   holder: Member = 'both',
 ): MediaCatalog {
-  const { sql, write } = database
+  const { sql, read, write } = database
   const findMedia = sql.prepare<[string], MediaRow>('SELECT * FROM media WHERE media_id = ?')
   const findPending = sql.prepare<[string], PendingRow>('SELECT * FROM pending WHERE media_id = ?')
   // Counts no further than the limit, so that a bridge with a hundred thousand pending ids costs no more than a person.
@@ -163,7 +163,9 @@ export function makeSqliteCatalog(
       })
     },
 
-    find: async (mediaId, expected) => find(mediaId, expected),
+    // What is unfinished is about to be written, and that should not wait for the next turn.
+    find: async (mediaId, expected) =>
+      expected === 'unfinished' ? find(mediaId, expected) : read(() => find(mediaId, expected)),
 
     recordUpload: ({ mediaId, object, contentType, at, began, hold }, alongside) =>
       write(() => {

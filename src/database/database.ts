@@ -4,11 +4,12 @@
 import { statSync } from 'node:fs'
 import BetterSqlite3 from 'better-sqlite3'
 import { failPoint } from '../domain/fail-point.ts'
-import { startCheckpoints } from './checkpoints.ts'
+import { type CheckpointNeeds, startCheckpoints } from './checkpoints.ts'
 import { makeGroupCommit, type Write, type WriteAlone } from './group-commit.ts'
 import { foldKeptLog, openKeptLog } from './kept-log.ts'
 import { migrations } from './migrations.ts'
 import { adopt, requireStore } from './store-of.ts'
+import { makeTurnReads, type Read } from './turn-reads.ts'
 
 /** Of the file, in a data directory and in a backup. */
 export const databaseName = 'sluice.db'
@@ -16,6 +17,7 @@ export const databaseName = 'sluice.db'
 export interface Database {
   /** For prepared statements and reads. Writes go through `write`. */
   readonly sql: BetterSqlite3.Database
+  readonly read: Read
   readonly write: Write
   readonly writeAlone: WriteAlone
   /** Waits for what was written, folds the log into the file and closes it. */
@@ -57,9 +59,15 @@ export function openDatabase(file: string, options: OpenOptions = {}): Database 
     migrate(sql)
     if (storeId !== undefined) adopt(sql, storeId)
     const { write, writeAlone, hold, idle } = makeGroupCommit(sql)
-    const close = isAlone ? async () => void sql.close() : foldingBeside(sql, hold, onLogKept)
+    const { read, finish } = makeTurnReads(sql)
+    const shut = () => {
+      finish()
+      sql.close()
+    }
+    const close = isAlone ? async () => shut() : foldingBeside(sql, { holdWrites: hold, onKept: onLogKept, shut })
     return {
       sql,
+      read,
       write,
       writeAlone,
       close: async () => {
@@ -77,14 +85,13 @@ export function openDatabase(file: string, options: OpenOptions = {}): Database 
 /** @returns what closes the database */
 function foldingBeside(
   sql: BetterSqlite3.Database,
-  holdWrites: () => () => void,
-  onKept: (reason: string) => void,
+  { shut, ...needs }: Pick<CheckpointNeeds, 'holdWrites' | 'onKept'> & { readonly shut: () => void },
 ): () => Promise<void> {
   const log = openKeptLog(sql.name)
-  const checkpoints = startCheckpoints({ sql, log, holdWrites, onKept })
+  const checkpoints = startCheckpoints({ sql, log, ...needs })
   return async () => {
     await checkpoints.stop()
-    log.close(() => sql.close())
+    log.close(shut)
   }
 }
 
