@@ -42,7 +42,10 @@ interface Task extends CycleSettings {
 }
 
 /** Rounds until compilers and caches have seen everything: about a second. */
-const warmupOf = (clients: number) => (clients === 1 ? 300 : 1000)
+const warmupOf = ({ bytes, clients }: CycleSettings) => (clients === 1 ? 300 : bytes > 32 * 1024 ? 1000 : 3000)
+
+/** As long, for what has no compiler. */
+const synapseWarmup = 400
 
 /** At most; beyond this the files of a run are in memory that an earlier one has used. */
 const mostFreshBytes = 2 ** 30
@@ -56,8 +59,9 @@ export function cycleSteps(authorization: string, body: NonNullable<Step['body']
   ]
 }
 
-function planOf({ clients, seconds }: Task, ports: readonly number[], steps: readonly Step[]): Plan {
-  return { ports, clients, warmup: warmupOf(clients), seconds, steps }
+function planOf(task: Task, ports: readonly number[], steps: readonly Step[]): Plan {
+  const { clients, seconds } = task
+  return { ports, clients, warmup: warmupOf(task), seconds, steps }
 }
 
 function figuresOf({ load, cpu, figures }: Observation): Figures {
@@ -119,7 +123,7 @@ async function synapseCycles(task: Task, { dir }: Round): Promise<Figures> {
         body: { unique: task.bytes },
       },
     ]
-    return figuresOf(await observe(synapse, { ...planOf(task, [synapse.port], steps), warmup: 100 }, dir))
+    return figuresOf(await observe(synapse, { ...planOf(task, [synapse.port], steps), warmup: synapseWarmup }, dir))
   } finally {
     await synapse.stop()
   }

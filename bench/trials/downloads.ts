@@ -50,7 +50,7 @@ export const downloadTrials: readonly Trial[] = [
     name: 'download-16k',
     title: 'download 16 KiB, 16 at once',
     kind: 'download',
-    settings: { bytes: 16 * 1024, clients: 16, files: 64, total: 20_000, bare: true },
+    settings: { bytes: 16 * 1024, clients: 16, files: 64, total: 40_000, bare: true },
     goals: [
       {
         title: 'download of 16 KiB, authenticated, to nginx sendfile',
