@@ -94,7 +94,7 @@ function compiled(): LoadClient | undefined {
     const source = join(import.meta.dirname, `${name}.c`)
     const program = join(benchDir, name)
     if (!existsSync(program) || statSync(program).mtimeMs < statSync(source).mtimeMs)
-      execFileSync(compiler, ['-O2', '-o', program, source], { stdio: 'inherit' })
+      execFileSync(compiler, ['-O2', '-pthread', '-o', program, source], { stdio: 'inherit' })
     return program
   }) as [string, string]
   return { kind: 'C', command: [load], sink: [sink] }

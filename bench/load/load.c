@@ -1,6 +1,6 @@
 /*
- * The load client: one thread, epoll, keep-alive, bodies by sendfile, answers dropped inside the kernel. It must cost so little that
- * what is measured is the server; `sink.c` and the suite's head-room trial show by how much.
+ * The load client: one thread (but for taking files away), epoll, keep-alive, bodies by sendfile, answers dropped inside the kernel. It
+ * must cost so little that what is measured is the server; `sink.c` and the suite's head-room trial show by how much.
  *
  *     load PLAN
  *
@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,9 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+/** Instead of the number of a client and its connection. */
+#define UNLINKED UINT64_MAX
 
 enum { MAX_PORTS = 4, MAX_STEPS = 6, HEAD_ROOM = 8192, ANSWER_ROOM = 16384, PACE_MS = 20 };
 
@@ -49,7 +53,7 @@ typedef struct {
   int watched;
 } Link;
 
-typedef enum { IDLE, SENDING, READING_HEAD, READING_BODY } Phase;
+typedef enum { IDLE, SENDING, READING_HEAD, READING_BODY, UNLINKING } Phase;
 
 typedef struct {
   int number;
@@ -71,6 +75,7 @@ typedef struct {
   double cycle_from, step_from;
   double busy;
   int64_t cycles;
+  int unlink_failure;
 } Client;
 
 static struct {
@@ -97,7 +102,7 @@ static struct {
 } run;
 
 static Client *clients;
-static int poll_fd;
+static int poll_fd, unlinked[2];
 static uint64_t serial;
 static char *filler;
 
@@ -428,6 +433,35 @@ static void end_step(Client *client) {
   else end_cycle(client);
 }
 
+static const char *file_of(Client *client) {
+  return plan.unlinks[client->number % plan.unlink_count];
+}
+
+static void *unlink_file(void *of) {
+  Client *client = of;
+  client->unlink_failure = unlink(file_of(client)) ? errno : 0;
+  if (write(unlinked[1], &client, sizeof client) != sizeof client) die("the pipe of the unlinked");
+  return NULL;
+}
+
+/*
+ * At once, so that the next body finds the same pages of memory again; and in a thread, because giving back the space of a file that has
+ * reached the disk may wait for the disk, and the time between the rounds of one client must not be missing to the others.
+ */
+static void begin_unlink(Client *client) {
+  pthread_t thread;
+  client->phase = UNLINKING;
+  if (pthread_create(&thread, NULL, unlink_file, client) || pthread_detach(thread)) die("a thread to unlink in");
+}
+
+static void end_unlink(void) {
+  Client *client;
+  if (read(unlinked[0], &client, sizeof client) != sizeof client) die("the pipe of the unlinked");
+  if (client->unlink_failure && !run.errors++)
+    snprintf(run.first_error, sizeof run.first_error, "unlink %s: %s", file_of(client), strerror(client->unlink_failure));
+  begin_cycle(client);
+}
+
 static void end_cycle(Client *client) {
   client->step = plan.step_count - 1;
   if (plan.pauses) {
@@ -441,14 +475,8 @@ static void end_cycle(Client *client) {
   client->busy += took;
   client->cycles++;
   run.finished++;
-  if (plan.unlink_count) {
-    // At once, so that the next body finds the same pages of memory again.
-    const char *path = plan.unlinks[client->number % plan.unlink_count];
-    if (unlink(path)) {
-      if (!run.errors++) snprintf(run.first_error, sizeof run.first_error, "unlink %s: %s", path, strerror(errno));
-    }
-  }
-  begin_cycle(client);
+  if (plan.unlink_count) begin_unlink(client);
+  else begin_cycle(client);
 }
 
 static void read_body(Client *client, Link *link) {
@@ -524,10 +552,14 @@ static void run_part(int64_t limit, double seconds) {
     if (is_paced && !limit && now() >= run.until) break;
     int count = epoll_wait(poll_fd, events, 256, is_paced ? PACE_MS : 1000);
     for (int i = 0; i < count; i++) {
+      if (events[i].data.u64 == UNLINKED) {
+        end_unlink();
+        continue;
+      }
       Client *client = &clients[events[i].data.u64 >> 8];
       Link *link = &client->links[events[i].data.u64 & 255];
       // Nothing is expected there, so it was closed.
-      if (client->phase == IDLE || link != link_of(client)) hang_up(link);
+      if (client->phase == IDLE || client->phase == UNLINKING || link != link_of(client)) hang_up(link);
       else if (client->phase == SENDING) {
         if (events[i].events & EPOLLOUT) send_on(client);
         else client->phase = READING_HEAD, read_on(client);
@@ -569,6 +601,8 @@ int main(int argc, char **argv) {
   plan.seed = 1;
   read_plan(argv[1]);
   poll_fd = epoll_create1(EPOLL_CLOEXEC);
+  struct epoll_event event = { .events = EPOLLIN, .data.u64 = UNLINKED };
+  if (pipe2(unlinked, O_CLOEXEC) || epoll_ctl(poll_fd, EPOLL_CTL_ADD, unlinked[0], &event)) die("the pipe of the unlinked");
   clients = calloc(plan.clients, sizeof *clients);
   int64_t largest = 64;
   for (int i = 0; i < plan.step_count; i++) if (plan.steps[i].body == BODY_UNIQUE && plan.steps[i].size > largest) largest = plan.steps[i].size;

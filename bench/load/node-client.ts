@@ -2,7 +2,8 @@
  * The load client where there is no C compiler: goes through the same plan as load.c and reports in the same form. It costs several times
  * as much, so that on a small machine it is soon what is measured; the suite shows its share, and says which client it was.
  */
-import { readFileSync, unlinkSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
+import { unlink } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { percentile } from '../statistics.ts'
@@ -100,7 +101,7 @@ async function runClient(client: Client, counted: Part): Promise<void> {
     busy += took
     cycles += 1
     const used = plan.unlink?.[client.number % plan.unlink.length]
-    if (used !== undefined) unlinkSync(used)
+    if (used !== undefined) await unlink(used)
   }
   if (busy > 0) counted.busyRate += cycles / (busy / 1000)
 }

@@ -17,7 +17,7 @@ export interface Plan {
   readonly steps: readonly Step[]
   /** What `{line}` stands for; client c of n takes lines c, c + n, c + 2n … */
   readonly targets?: readonly string[]
-  /** One path per client: the file that it unlinks after each round, outside of what is timed. */
+  /** One path per client: the file that it unlinks after each round, outside of what is timed, without keeping the others. */
   readonly unlink?: readonly string[]
   /** After each round the suite does something itself, which counts as part of the round. */
   readonly pause?: boolean
