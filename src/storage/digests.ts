@@ -47,8 +47,13 @@ export interface DigestAnswer {
 /** Bytes from which a body is worth the messages. */
 const worthAThread = 1024 * 1024
 
-/** Batches on their way to the thread, from one body. More of them would only fill memory. */
-const mostAhead = 3
+/**
+ * Batches on their way to the thread, from all bodies together, so that it need not wait for the next one: where it does, the system may
+ * wake it on the processor of whoever sent it, and both take turns there beside an idle one.
+ */
+const mostAhead = 6
+/** From one body, however many there are: one that is hashed and one that waits. */
+const leastAhead = 2
 
 interface Remote {
   ahead: number
@@ -83,6 +88,11 @@ export function makeDigests(thread: () => Worker = startThread): Digests {
     if (digest === undefined) remote.ahead -= 1
     else remote.digest = digest
     wake(remote)
+  }
+
+  /** More of them would only fill memory. */
+  function mostAheadOfEach(): number {
+    return Math.max(leastAhead, Math.floor(mostAhead / remotes.size))
   }
 
   async function change(remote: Remote): Promise<void> {
@@ -122,7 +132,7 @@ export function makeDigests(thread: () => Worker = startThread): Digests {
           whole.map(({ buffer }) => buffer),
         )
         remote.ahead += 1
-        while (remote.ahead >= mostAhead) await change(remote)
+        while (remote.ahead >= mostAheadOfEach()) await change(remote)
       },
       async finish() {
         send({ id, wanted: true })

@@ -47,13 +47,13 @@ export interface DiskStoreOptions {
   readonly fs?: FileSystem
 }
 
-/** Bytes that a large upload writes at a time. It may hold a few times as many in memory. */
-const batchBytes = 512 * 1024
+/** Bytes that a large upload writes at a time: each costs three threads a wake-up. It may hold a few times as many in memory. */
+const batchBytes = 1024 * 1024
 /** Batches of one upload that are written at the same time. */
 const writesAtOnce = 2
-/** From this many uploads at once, each makes do with a quarter, and writes one batch after the other. */
+/** From this many uploads at once, each makes do with an eighth, and writes one batch after the other. */
 const manyUploads = 16
-const smallBatchBytes = batchBytes / 4
+const smallBatchBytes = batchBytes / 8
 /** How often bytes may be removed between link and commit before something is wrong with this disk. */
 const maxPlacings = 5
 
@@ -120,7 +120,7 @@ export async function openDiskStore(options: DiskStoreOptions): Promise<ObjectSt
         if (meter.size() <= smallObjectLimit) {
           bytes = joined(batch)
         } else {
-          file ??= await createIncomingFile(fs, layout.receiving(), leavings)
+          file ??= await createIncomingFile(fs, layout.receiving(), leavings, limits.declaredBytes)
           writes ??= makeWriteBehind(file.write, done, () => (uploads < manyUploads ? writesAtOnce : 1))
           await writes.add(batch)
         }

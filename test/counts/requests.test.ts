@@ -140,8 +140,8 @@ const fileCalls = { open: 3, close: 3, sync: 3, rename: 1, link: 1, mkdir: 1, si
 
 for (const { name, bytes, writes, earlySyncs } of [
   { name: '128 KiB', bytes: 128 * KiB, writes: 1, earlySyncs: 0 },
-  { name: '1 MiB', bytes: MiB, writes: 4, earlySyncs: 0 },
-  { name: '64 MiB', bytes: 64 * MiB, writes: 130, earlySyncs: 8 },
+  { name: '1 MiB', bytes: MiB, writes: 2, earlySyncs: 0 },
+  { name: '64 MiB', bytes: 64 * MiB, writes: 66, earlySyncs: 10 },
 ]) {
   test.serial(`a PUT of ${name} writes every byte once, with ${writes} writes at most, and copies none`, async t => {
     const { create, put, complete, count } = await stand(t)

@@ -43,6 +43,61 @@ test('a large file begins to reach the disk while it is still received, one sync
   t.deepEqual(readdirSync(dir), ['received'])
 })
 
+test('towards the end as much is synced at a time as is still to come, but not next to nothing', async t => {
+  const dir = tempDir(t)
+  const syncedAt: number[] = []
+  let written = 0
+  const fs = bottomless(async () => void syncedAt.push(written))
+  const file = await createIncomingFile(fs, join(dir, 'receiving'), makeLeavings(fs), 64 * mebibyte.length)
+  while (written < 64) {
+    written += 1
+    await file.write([mebibyte])
+    // Each sync takes as long as it takes to be noticed.
+    await new Promise(resolve => setImmediate(resolve))
+  }
+  t.deepEqual(syncedAt, [8, 16, 24, 32, 40, 48, 56, 60, 62, 64])
+  await file.finish(join(dir, 'received'))
+})
+
+test('what came while the last early sync was under way is synced before the file has its name', async t => {
+  const dir = tempDir(t)
+  const first = gate()
+  const events: string[] = []
+  const fs = {
+    ...bottomless(async () => {
+      events.push('sync')
+      if (events.length === 1) await first.opened
+    }),
+    rename: async (from: string, to: string) => {
+      events.push('rename')
+      await systemFileSystem.rename(from, to)
+    },
+  }
+  const file = await createIncomingFile(fs, join(dir, 'receiving'), makeLeavings(fs), 12 * mebibyte.length)
+  for (let written = 0; written < 12; written += 1) await file.write([mebibyte])
+  const finished = file.finish(join(dir, 'received'))
+  first.open()
+  await finished
+  t.deepEqual(events, ['sync', 'sync', 'rename'])
+})
+
+test('after a sync that failed none is begun', async t => {
+  const dir = tempDir(t)
+  let syncs = 0
+  const first = gate()
+  const fs = bottomless(async () => {
+    syncs += 1
+    await first.opened
+    throw systemError('EIO')
+  })
+  const file = await createIncomingFile(fs, join(dir, 'receiving'), makeLeavings(fs), 20 * mebibyte.length)
+  for (let written = 0; written < 20; written += 1) await file.write([mebibyte])
+  first.open()
+  await t.throwsAsync(file.finish(join(dir, 'received')), { instanceOf: MediaError })
+  await file.abandon()
+  t.is(syncs, 1)
+})
+
 test('a sync that failed early is not forgotten when the last one succeeds', async t => {
   const dir = tempDir(t)
   const fs = bottomless(async () => {
