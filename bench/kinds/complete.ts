@@ -1,11 +1,13 @@
 /** `/complete` for a picture, beside nothing but its thumbnail set in a process of its own. */
+
+import { join } from 'node:path'
 import type { Entry } from '../contest.ts'
 import type { Figures } from '../figures.ts'
+import { runLoad } from '../load/client.ts'
 import { startSluice } from '../peers/sluice.ts'
 import { percentile } from '../statistics.ts'
 import type { Bench, Build } from './bench.ts'
-import { completeMedia, createMedia, putMedia } from './media.ts'
-import { another, contentTypes, makePicture, type PictureName } from './pictures.ts'
+import { makePicture, type PictureName, publishSteps } from './pictures.ts'
 import { makeThumbnailSet } from './thumbnail-set.ts'
 
 export interface CompleteSettings {
@@ -20,17 +22,12 @@ export async function complete({ picture }: CompleteSettings, bench: Bench): Pro
     ...bench.builds.map(
       (build): Entry => ({
         name: build.name,
-        run: ({ dir }) => completions(dir, build, { bytes, times, contentType: contentTypes[picture] }),
+        run: ({ dir }) => completions(dir, build, { picture, times }),
       }),
     ),
     {
       name: 'thumbnail set alone',
-      run: () =>
-        medianOf(
-          times,
-          async () => {},
-          () => set(bytes),
-        ),
+      run: () => medianOf(times, () => set(bytes)),
     },
   ]
 }
@@ -38,28 +35,25 @@ export async function complete({ picture }: CompleteSettings, bench: Bench): Pro
 async function completions(
   dir: string,
   build: Build,
-  { bytes, times, contentType }: { readonly bytes: Buffer; readonly times: number; readonly contentType: string },
+  { picture, times }: CompleteSettings & { readonly times: number },
 ): Promise<Figures> {
   const sluice = await startSluice({ dir, build: build.dir })
   try {
-    let number = 0
-    let created = await createMedia(sluice)
-    const upload = async () => {
-      created = await createMedia(sluice)
-      number += 1
-      await putMedia(sluice, created, another(bytes, number), contentType)
-    }
-    return await medianOf(times, upload, () => completeMedia(sluice, created))
+    const steps = await publishSteps(picture, { ...sluice, file: join(dir, 'picture') })
+    const plan = { ports: [sluice.api, sluice.edge], clients: 1, warmup: unmeasured, total: times, steps }
+    const { steps: taken } = await runLoad(plan, dir)
+    return { ms: taken[2]?.p50Ms ?? Number.NaN }
   } finally {
     await sluice.stop()
   }
 }
 
-/** Milliseconds, after two that do not count. */
-async function medianOf(times: number, before: () => Promise<void>, work: () => Promise<void>): Promise<Figures> {
+/** Until compilers and decoders have seen it. */
+const unmeasured = 2
+
+async function medianOf(times: number, work: () => Promise<void>): Promise<Figures> {
   const taken: number[] = []
-  for (let index = -2; index < times; index += 1) {
-    await before()
+  for (let index = -unmeasured; index < times; index += 1) {
     const from = performance.now()
     await work()
     if (index >= 0) taken.push(performance.now() - from)

@@ -50,11 +50,15 @@ const synapseWarmup = 400
 /** At most; beyond this the files of a run are in memory that an earlier one has used. */
 const mostFreshBytes = 2 ** 30
 
-export function cycleSteps(authorization: string, body: NonNullable<Step['body']>): readonly Step[] {
+export function cycleSteps(
+  authorization: string,
+  body: NonNullable<Step['body']>,
+  contentType = 'application/octet-stream',
+): readonly Step[] {
   const headers = { Authorization: authorization }
   return [
     { method: 'POST', port: 0, target: createPath, headers, captures: true },
-    { method: 'PUT', port: 1, target: '{upload}', headers: { 'Content-Type': 'application/octet-stream' }, body },
+    { method: 'PUT', port: 1, target: '{upload}', headers: { 'Content-Type': contentType }, body },
     { method: 'POST', port: 0, target: completePath('{media}'), headers },
   ]
 }

@@ -1,7 +1,6 @@
 /** Everything at once, as on a busy evening: small cycles, downloads, a large upload after another, and pictures being completed. */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Entry } from '../contest.ts'
 import type { Figures } from '../figures.ts'
 import { runLoad } from '../load/client.ts'
@@ -10,9 +9,10 @@ import { type SluiceServer, startSluice } from '../peers/sluice.ts'
 import { percentile } from '../statistics.ts'
 import type { Bench, Build } from './bench.ts'
 import { bodiesIn, MiB, makeBodies } from './bodies.ts'
+import { askForHealth } from './crowd.ts'
 import { cycleSteps } from './cycles.ts'
-import { answerOf, completeMedia, createMany, createMedia, downloadPath, putMedia } from './media.ts'
-import { another, makePicture } from './pictures.ts'
+import { completeMedia, createMany, createMedia, downloadPath, putMedia } from './media.ts'
+import { publishSteps } from './pictures.ts'
 
 export interface MixedSettings {
   readonly clients: number
@@ -21,8 +21,7 @@ export interface MixedSettings {
 export async function mixed({ clients }: MixedSettings, bench: Bench): Promise<readonly Entry[]> {
   const seconds = bench.quick ? 2 : 10
   const bodies = makeBodies(bodiesIn(bench.dir), { bytes: largeBytes, count: 2 })
-  const picture = await makePicture('JPEG 12 Mpx')
-  const task = { clients, seconds, bodies, picture }
+  const task = { clients, seconds, bodies }
   return bench.builds.map((build): Entry => ({ name: build.name, run: ({ dir }) => everything(dir, build, task) }))
 }
 
@@ -32,17 +31,16 @@ const largeBytes = 64 * MiB
 interface Task extends MixedSettings {
   readonly seconds: number
   readonly bodies: ReturnType<typeof makeBodies>
-  readonly picture: Buffer
 }
 
-async function everything(dir: string, build: Build, { clients, seconds, bodies, picture }: Task): Promise<Figures> {
+async function everything(dir: string, build: Build, { clients, seconds, bodies }: Task): Promise<Figures> {
   const sluice = await startSluice({ dir, build: build.dir })
   try {
     const small = await publish(sluice, Buffer.alloc(16 * 1024, 7))
     const large = await publish(sluice, await readFile(bodies.pattern.replace('{c}', '1')))
     const uploads = (await createMany(sluice, seconds * 20)).map(({ upload }) => upload)
     const [uploaded = ''] = bodies.digests
-    const until = performance.now() + seconds * 1000
+    const pictureSteps = await publishSteps('JPEG 12 Mpx', { ...sluice, file: join(dir, 'picture') })
     await sluice.look()
 
     const headers = { Authorization: sluice.authorization }
@@ -59,8 +57,8 @@ async function everything(dir: string, build: Build, { clients, seconds, bodies,
         unlink: [join(sluice.dataDir, 'objects', uploaded.slice(0, 2), uploaded)],
         steps: [{ method: 'PUT', port: 1, target: '{line}', body: { file: bodies.pattern } }],
       }),
-      completePictures(sluice, picture, until),
-      askForHealth(sluice, until),
+      load('pictures', { clients: 1, steps: pictureSteps }),
+      askForHealth(sluice, { until: performance.now() + seconds * 1000, everyMs: 10 }),
     ])
     const { loop } = await sluice.look()
     return {
@@ -69,7 +67,7 @@ async function everything(dir: string, build: Build, { clients, seconds, bodies,
       downloadP99Ms: downloads.cycle.p99Ms,
       rangeP99Ms: ranges.cycle.p99Ms,
       putP99Ms: puts.cycle.p99Ms,
-      completeP99Ms: percentile(pictures, 0.99),
+      completeP99Ms: pictures.steps[2]?.p99Ms ?? Number.NaN,
       healthP99Ms: percentile(health, 0.99),
       loopP99Ms: loop.p99Ms,
     }
@@ -83,29 +81,4 @@ async function publish(sluice: SluiceServer, bytes: Buffer): Promise<string> {
   await putMedia(sluice, created, bytes, 'application/octet-stream')
   await completeMedia(sluice, created)
   return created.media
-}
-
-/** One after another. @returns milliseconds of each complete */
-async function completePictures(sluice: SluiceServer, picture: Buffer, until: number): Promise<number[]> {
-  const taken: number[] = []
-  for (let number = 0; performance.now() < until; number += 1) {
-    const created = await createMedia(sluice)
-    await putMedia(sluice, created, another(picture, number), 'image/jpeg')
-    const from = performance.now()
-    await completeMedia(sluice, created)
-    taken.push(performance.now() - from)
-  }
-  return taken
-}
-
-/** @returns milliseconds of each answer */
-async function askForHealth({ api }: SluiceServer, until: number): Promise<number[]> {
-  const taken: number[] = []
-  while (performance.now() < until) {
-    const from = performance.now()
-    await answerOf(`http://127.0.0.1:${api}/health`)
-    taken.push(performance.now() - from)
-    await sleep(10)
-  }
-  return taken
 }

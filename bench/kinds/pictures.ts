@@ -1,8 +1,10 @@
 /** Pictures as people send them, made here, always the same bytes: shapes and a sensor's grain, so that neither codec has it easy. */
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import sharp, { type Sharp } from 'sharp'
+import type { Step } from '../load/plan.ts'
 import { projectRoot } from '../paths.ts'
+import { cycleSteps } from './cycles.ts'
 
 const forms = {
   'JPEG 12 Mpx': { width: 4032, height: 3024, encode: picture => picture.jpeg({ quality: 88 }) },
@@ -14,7 +16,7 @@ const forms = {
 
 export type PictureName = keyof typeof forms
 
-export const contentTypes: Readonly<Record<PictureName, string>> = {
+const contentTypes: Readonly<Record<PictureName, string>> = {
   'JPEG 12 Mpx': 'image/jpeg',
   'JPEG 24 Mpx': 'image/jpeg',
   'PNG with alpha': 'image/png',
@@ -39,12 +41,16 @@ export async function makePicture(name: PictureName): Promise<Buffer> {
   return encode(sharp(film, { raw })).toBuffer()
 }
 
-/** Bytes that nobody has seen before and that show the same: what follows the end of a picture is not looked at. */
-export function another(picture: Buffer, number: number): Buffer {
-  const mark = Buffer.alloc(16)
-  mark.writeDoubleLE(performance.timeOrigin + performance.now())
-  mark.writeDoubleLE(number, 8)
-  return Buffer.concat([picture, mark])
+/**
+ * Create, PUT and complete of a picture that nobody has seen before and that shows the same: what follows its end is not looked at.
+ * @param file where the picture goes
+ */
+export async function publishSteps(
+  name: PictureName,
+  { file, authorization }: { readonly file: string; readonly authorization: string },
+): Promise<readonly Step[]> {
+  await writeFile(file, await makePicture(name))
+  return cycleSteps(authorization, { file, isMarked: true }, contentTypes[name])
 }
 
 const grainSide = 256

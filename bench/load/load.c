@@ -29,7 +29,7 @@
 /** Instead of the number of a client and its connection. */
 #define UNLINKED UINT64_MAX
 
-enum { MAX_PORTS = 4, MAX_STEPS = 6, HEAD_ROOM = 8192, ANSWER_ROOM = 16384, PACE_MS = 20 };
+enum { MAX_PORTS = 4, MAX_STEPS = 6, HEAD_ROOM = 8192, ANSWER_ROOM = 16384, PACE_MS = 20, MARK = 16 };
 
 typedef enum { BODY_NONE, BODY_TEXT, BODY_UNIQUE, BODY_FILE } BodyKind;
 
@@ -40,7 +40,7 @@ typedef struct {
   int64_t size;
   int64_t range_length, range_of;
   int64_t rate;
-  int captures;
+  int captures, marks;
 } Step;
 
 typedef struct {
@@ -66,7 +66,7 @@ typedef struct {
   char upload[2048], media[512];
   char head[HEAD_ROOM];
   size_t head_length, head_sent;
-  char *unique;
+  char *unique, mark[MARK];
   int64_t body_sent;
   char answer[ANSWER_ROOM];
   size_t answer_length;
@@ -192,6 +192,7 @@ static void read_plan(const char *path) {
       step->range_length = length;
       step->range_of = of;
     } else if (step && !strcmp(line, "rate")) step->rate = atoll(rest);
+    else if (step && !strcmp(line, "mark")) step->marks = 1;
     else if (step && !strcmp(line, "capture")) step->captures = 1;
     else if (*line) {
       fprintf(stderr, "what is %s?\n", line);
@@ -274,6 +275,16 @@ static void begin_cycle(Client *client) {
 
 static void send_on(Client *client);
 
+static void draw_mark(char *into) {
+  uint64_t mark[2] = { ++serial, draw() };
+  memcpy(into, mark, MARK);
+}
+
+static int64_t body_size(Step *step) {
+  if (step->body == BODY_FILE) return step->size + (step->marks ? MARK : 0);
+  return step->body == BODY_UNIQUE ? step->size : 0;
+}
+
 static void write_head(Client *client) {
   Step *step = step_of(client);
   char target[3072], range[128] = "", length[64] = "", headers[8192];
@@ -295,10 +306,10 @@ static void write_head(Client *client) {
   if (step->body == BODY_UNIQUE) {
     if (!client->unique) client->unique = malloc(step->size), memcpy(client->unique, filler, step->size);
     // Behind sixteen zero bytes, which begin no known format.
-    uint64_t mark[2] = { ++serial, draw() };
-    memcpy(client->unique + 16, mark, sizeof mark);
+    draw_mark(client->unique + 16);
   }
-  if (step->body != BODY_NONE || strcmp(step->method, "GET")) snprintf(length, sizeof length, "Content-Length: %lld\r\n", (long long)step->size);
+  if (step->marks) draw_mark(client->mark);
+  if (step->body != BODY_NONE || strcmp(step->method, "GET")) snprintf(length, sizeof length, "Content-Length: %lld\r\n", (long long)(step->body == BODY_TEXT ? step->size : body_size(step)));
   client->head_length = snprintf(client->head, sizeof client->head, "%s %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n%s%s%s\r\n", step->method,
                                  target, plan.ports[step->port], headers, range, length);
   if (step->body == BODY_TEXT) client->head_length += snprintf(client->head + client->head_length, sizeof client->head - client->head_length, "%s", step->text);
@@ -314,8 +325,6 @@ static void begin_step(Client *client) {
   client->step_from = now();
   send_on(client);
 }
-
-static int64_t body_size(Step *step) { return step->body == BODY_UNIQUE || step->body == BODY_FILE ? step->size : 0; }
 
 static void send_again(Client *client) {
   // The server closed a connection that was idle: the one failure that every client has to repeat after.
@@ -373,9 +382,12 @@ static void send_on(Client *client) {
       if (wanted > due) wanted = due;
     }
     ssize_t sent;
-    if (step->body == BODY_FILE) {
+    if (step->body == BODY_FILE && client->body_sent < step->size) {
       off_t at = client->body_sent;
+      if (wanted > step->size - at) wanted = step->size - at;
       sent = sendfile(link->fd, client->source[client->step], &at, wanted);
+    } else if (step->body == BODY_FILE) {
+      sent = send(link->fd, client->mark + (client->body_sent - step->size), wanted, MSG_NOSIGNAL);
     } else {
       sent = send(link->fd, client->unique + client->body_sent, wanted, MSG_NOSIGNAL);
     }

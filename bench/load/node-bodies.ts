@@ -1,4 +1,5 @@
 /** What the load client in Node sends: in pieces, so that a large body is never in memory as a whole. */
+import { randomBytes } from 'node:crypto'
 import { fstatSync, openSync, readSync } from 'node:fs'
 import type { Step } from './plan.ts'
 
@@ -30,10 +31,11 @@ export function bodyOf(client: number, { body }: Step, filled: (form: string) =>
   const path = filled(body.file)
   const file = files.get(path) ?? openSync(path, 'r')
   files.set(path, file)
-  return fileBody(file, body.bytesPerSecond)
+  const mark = body.isMarked === true ? randomBytes(16) : Buffer.alloc(0)
+  return fileBody(file, mark, body.bytesPerSecond)
 }
 
-function fileBody(file: number, bytesPerSecond: number | undefined): Body {
+function fileBody(file: number, mark: Buffer, bytesPerSecond: number | undefined): Body {
   const length = fstatSync(file).size
   const step = bytesPerSecond === undefined ? 2 ** 20 : Math.ceil((bytesPerSecond * paceMs) / 1000)
   function* pieces(): Iterable<Buffer> {
@@ -42,6 +44,7 @@ function fileBody(file: number, bytesPerSecond: number | undefined): Body {
       at += readSync(file, piece, 0, piece.length, at)
       yield piece
     }
+    if (mark.length > 0) yield mark
   }
-  return { length, pieces, ...(bytesPerSecond !== undefined && { bytesPerSecond }) }
+  return { length: length + mark.length, pieces, ...(bytesPerSecond !== undefined && { bytesPerSecond }) }
 }

@@ -37,8 +37,8 @@ export interface Step {
     | { readonly text: string }
     /** So many bytes that were never sent before. */
     | { readonly unique: number }
-    /** May hold `{c}`. */
-    | { readonly file: string; readonly bytesPerSecond?: number }
+    /** May hold `{c}`. `isMarked`: sixteen bytes follow that were never sent before. */
+    | { readonly file: string; readonly bytesPerSecond?: number; readonly isMarked?: boolean }
   /** A range of `length` bytes at a random place of `of`. */
   readonly range?: { readonly length: number; readonly of: number }
   /** The answer has `content_uri`, and maybe `upload_url`; or it is a redirect, and `{upload}` stands for where it leads. */
@@ -81,5 +81,9 @@ function linesOf({ method, port, target, headers = {}, body, range, captures }: 
 function bodyLines(body: NonNullable<Step['body']>): string[] {
   if ('text' in body) return [`text ${body.text}`]
   if ('unique' in body) return [`unique ${body.unique}`]
-  return [`file ${body.file}`, ...(body.bytesPerSecond === undefined ? [] : [`rate ${body.bytesPerSecond}`])]
+  return [
+    `file ${body.file}`,
+    ...(body.bytesPerSecond === undefined ? [] : [`rate ${body.bytesPerSecond}`]),
+    ...(body.isMarked === true ? ['mark'] : []),
+  ]
 }
