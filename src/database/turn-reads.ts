@@ -29,7 +29,11 @@ export function makeTurnReads(sql: BetterSqlite3.Database): TurnReads {
   function finish(): void {
     const looks = asked
     asked = []
-    if (looks.length > 1 && sql.open) begin.run()
+    try {
+      if (looks.length > 1) begin.run()
+    } catch {
+      // Then each look begins one of its own, and tells who asked for it what is wrong.
+    }
     try {
       for (const look of looks) look()
     } finally {

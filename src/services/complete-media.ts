@@ -8,7 +8,7 @@ import { refuse } from '../domain/errors.ts'
 import { failPoint } from '../domain/fail-point.ts'
 import type { MediaId, UserId } from '../domain/identifiers.ts'
 import { type Living, type Ready, rejection, requireLiving, requireOwner, type Uploaded } from '../domain/media.ts'
-import { inspectMedia } from './inspect-media.ts'
+import { headReach, inspectMedia } from './inspect-media.ts'
 import { noThumbnails, prepareThumbnails } from './prepare-thumbnails.ts'
 import type { Sluice } from './sluice.ts'
 
@@ -71,7 +71,7 @@ async function judge(needs: Needs, uploaded: Uploaded, fileName: string | undefi
   const { config, clock, catalog, store, arrivals } = needs
   const { object, contentType: declared } = uploaded
 
-  await requireWhole(needs, uploaded)
+  const head = await readWhole(needs, uploaded)
   if (object.size > config.limits.maxUploadBytes) {
     return reject(
       needs,
@@ -82,7 +82,7 @@ async function judge(needs: Needs, uploaded: Uploaded, fileName: string | undefi
   }
 
   const policy = config.contentTypes
-  const facts = await inspectMedia(needs, object, { picturesOnly: !mindsDetection({ declared, policy }) })
+  const facts = await inspectMedia(needs, object, head, { picturesOnly: !mindsDetection({ declared, policy }) })
   failPoint('complete: inspected')
   const judgement = judgeContentType({ declared, detected: facts.detected, policy })
   if (judgement.verdict === 'reject') return reject(needs, uploaded, 'type_refused', judgement.reason)
@@ -120,13 +120,18 @@ async function reject(
   throw rejection(rejected)
 }
 
-/** The digest was taken while the bytes were written; here it remains to see that the store still has them all. */
-async function requireWhole({ store, log }: Needs, { mediaId, object }: Uploaded): Promise<void> {
-  const stored = await store.head(object.key)
-  if (stored?.size === object.size) return
+/**
+ * The digest was taken while the bytes were written; here it remains to see that the store still has them all.
+ * @returns the first of them
+ */
+async function readWhole({ store, log }: Needs, { mediaId, object }: Uploaded): Promise<Buffer> {
+  const stored = await store.head(object.key, headReach)
+  if (stored?.size === object.size) return stored.bytes
   log.error(
     { mediaId, key: object.key, expected: object.size, found: stored?.size },
     'uploaded object is missing or damaged',
   )
-  refuse('storage_failed', 'The uploaded content can not be read back; please upload it again', { retryAfterMs: 0 })
+  return refuse('storage_failed', 'The uploaded content can not be read back; please upload it again', {
+    retryAfterMs: 0,
+  })
 }

@@ -32,8 +32,8 @@ export interface InspectionNeeds {
   readonly decoding: Gate
 }
 
-/** Bytes. The measures of a picture come after its metadata: EXIF with a preview, a colour profile, the depth map of a portrait. */
-const headReach = 256 * 1024
+/** Bytes that are looked at. The measures of a picture come after its metadata: EXIF with a preview, a colour profile, the depth map of a portrait. */
+export const headReach = 256 * 1024
 
 /** What libvips can read the header of; the picture formats of all others have no measures for us. */
 const measurable: ReadonlySet<string> = new Set([
@@ -72,14 +72,15 @@ export interface Inspection {
 
 /**
  * Odd bytes are no error: then there are few facts.
+ * @param head the first bytes, `headReach` of them where there are so many; their memory is given back
  * @throws MediaError `storage_failed` when the store has lost the object
  */
 export async function inspectMedia(
   needs: InspectionNeeds,
   object: ObjectInfo,
+  head: Buffer,
   { picturesOnly }: Inspection = { picturesOnly: false },
 ): Promise<MediaFacts> {
-  const head = await readBeginning(needs, object, headReach)
   const detected = picturesOnly && !mayBeMeasurable(head) ? undefined : await detectType(head)
   const isPicture = detected !== undefined && measurable.has(detected.contentType)
   if (isPicture) return { detected, ...(await measure(needs, object, head)) }

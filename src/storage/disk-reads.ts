@@ -6,7 +6,7 @@ import type { ByteRange, ObjectInfo, ObjectKey } from '../domain/objects.ts'
 import { partOf, requireRange, streamBytes } from './byte-stream.ts'
 import { type FileSystem, ifThere } from './file-system.ts'
 import type { Layout } from './layout.ts'
-import type { ObjectStore, TakePiece } from './object-store.ts'
+import type { ObjectHead, ObjectStore, TakePiece } from './object-store.ts'
 import { leastPieceBytes, makePourFile } from './pour.ts'
 import { makeShareFile } from './shared-files.ts'
 import { type SmallObjects, smallObjectLimit } from './small-objects.ts'
@@ -27,9 +27,34 @@ export function makeDiskReads({
   const pourFile = makePourFile(fs)
   const shareFile = makeShareFile(fs, layout)
 
-  async function head(key: ObjectKey): Promise<ObjectInfo | undefined> {
-    const size = small.sizeOf(key) ?? (await ifThere(fs.sizeOf(layout.pathOf(key))))
-    return size === undefined ? undefined : { key, size }
+  async function head(key: ObjectKey, reach: number): Promise<ObjectHead | undefined> {
+    const row = small.read(key)
+    if (row !== undefined) return { size: row.length, bytes: row.subarray(0, reach) }
+    return reading(key, async fd => {
+      const size = await fs.size(fd)
+      return { size, bytes: await filled(fd, Buffer.allocUnsafeSlow(Math.min(size, reach)), 0) }
+    })
+  }
+
+  /** @returns undefined when there is no such file */
+  async function reading<T>(key: ObjectKey, read: (fd: number) => Promise<T>): Promise<T | undefined> {
+    const fd = await ifThere(fs.open(layout.pathOf(key), 'r'))
+    if (fd === undefined) return undefined
+    try {
+      return await read(fd)
+    } finally {
+      await fs.close(fd, 'r').catch(() => {})
+    }
+  }
+
+  /** @returns `whole`, with what the file has from `start` on */
+  async function filled(fd: number, whole: Buffer, start: number): Promise<Buffer> {
+    for (let done = 0; done < whole.length; ) {
+      const taken = await fs.read(fd, whole.subarray(done), start + done)
+      if (taken === 0) requireRange({ start, end: start + whole.length - 1 }, 0)
+      done += taken
+    }
+    return whole
   }
 
   async function get(key: ObjectKey, range: ByteRange | undefined): Promise<Readable | undefined> {
@@ -88,20 +113,10 @@ export function makeDiskReads({
       requireRange(range, bytes.length)
       return bytes.subarray(range.start, range.end + 1)
     }
-    const fd = await ifThere(fs.open(layout.pathOf(key), 'r'))
-    if (fd === undefined) return undefined
-    try {
+    return reading(key, async fd => {
       const { start, end } = await presentRange(fd, range)
-      const whole = into?.subarray(0, end + 1 - start) ?? Buffer.allocUnsafeSlow(end + 1 - start)
-      for (let filled = 0; filled < whole.length; ) {
-        const taken = await fs.read(fd, whole.subarray(filled), start + filled)
-        if (taken === 0) requireRange(range, 0)
-        filled += taken
-      }
-      return whole
-    } finally {
-      await fs.close(fd, 'r').catch(() => {})
-    }
+      return filled(fd, into?.subarray(0, end + 1 - start) ?? Buffer.allocUnsafeSlow(end + 1 - start), start)
+    })
   }
 
   async function fileOf({ key, size }: ObjectInfo): Promise<string | undefined> {
@@ -112,7 +127,7 @@ export function makeDiskReads({
   }
 
   return {
-    head: key => onDisk(head(key)),
+    head: (key, reach) => onDisk(head(key, reach)),
     get: (key, range) => onDisk(get(key, range)),
     // Not all of it is work of the disk.
     pour,

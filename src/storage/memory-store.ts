@@ -57,9 +57,9 @@ export function openMemoryStore({ isReferenced }: { readonly isReferenced: (key:
       for (const one of staged) held.delete(one)
     },
 
-    async head(key) {
+    async head(key, reach) {
       const bytes = objects.get(key)
-      return bytes === undefined ? undefined : { key, size: bytes.byteLength }
+      return bytes && { size: bytes.byteLength, bytes: Buffer.from(bytes.subarray(0, reach)) }
     },
 
     async get(key, range) {

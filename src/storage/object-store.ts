@@ -49,8 +49,8 @@ export interface ObjectStore {
   /** Forgets staged bytes. Harmless to repeat, and harmless after `keep`. Never throws. */
   discard(staged: readonly StagedObject[]): Promise<void>
 
-  /** Size of an object, or undefined when the store does not have it. */
-  head(key: ObjectKey): Promise<ObjectInfo | undefined>
+  /** Size of an object and its first bytes, at most `reach`, as they are there now; undefined when the store does not have it. */
+  head(key: ObjectKey, reach: number): Promise<ObjectHead | undefined>
 
   /**
    * A stream over the object or a part of it; undefined when the store does not have it. The object is open when this resolves,
@@ -104,6 +104,11 @@ export interface ObjectStore {
 
   /** Ends background work (emptying of removed objects). */
   close(): Promise<void>
+}
+
+export interface ObjectHead {
+  readonly size: number
+  readonly bytes: Buffer
 }
 
 export interface StoreRecovery {

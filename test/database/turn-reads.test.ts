@@ -41,6 +41,16 @@ test('one alone has none, and each turn begins anew', async t => {
   t.deepEqual(statements, [select, select])
 })
 
+test('a transaction that can not begin fails nobody but those who read', async t => {
+  const { sql, read, look } = openTable(t)
+  const reads = Promise.allSettled([read(look), read(look), read(() => 'nothing of the database')])
+  sql.close()
+  t.deepEqual(
+    (await reads).map(({ status }) => status),
+    ['rejected', 'rejected', 'fulfilled'],
+  )
+})
+
 test('nothing is open before the end of the turn, nor after it', async t => {
   const { sql, read, look } = openTable(t)
   const reads = Promise.all([read(look), read(() => sql.inTransaction), read(look)])

@@ -113,7 +113,11 @@ export function testObjectStore(open: (t: ExecutionContext) => Promise<StoreWorl
         t.deepEqual(staged.object, { key, size })
         await world.store.keep([staged], recording(world, [staged]))
 
-        t.deepEqual(await world.store.head(key), { key, size })
+        for (const reach of [0, 100, 2 * size]) {
+          const head = await world.store.head(key, reach)
+          t.is(head?.size, size)
+          t.true(isEqual(head?.bytes, bytes.subarray(0, reach)))
+        }
         t.true(isEqual(await read(world, key), bytes))
       }
       t.deepEqual(await listed(world), new Map([[key, size]]))
@@ -148,7 +152,7 @@ export function testObjectStore(open: (t: ExecutionContext) => Promise<StoreWorl
     test(`contract: nobody can read ${size} staged bytes before they are kept`, async t => {
       const world = await open(t)
       const { object } = await world.store.stage(bytesOf(size), { maxBytes })
-      t.is(await world.store.head(object.key), undefined)
+      t.is(await world.store.head(object.key, 0), undefined)
       t.is(await world.store.get(object.key), undefined)
       t.is((await listed(world)).size, 0)
     })
@@ -159,7 +163,7 @@ export function testObjectStore(open: (t: ExecutionContext) => Promise<StoreWorl
       await world.store.discard([staged])
       await world.store.discard([staged])
       await t.throwsAsync(world.store.keep([staged], recording(world, [staged])), { instanceOf: TypeError })
-      t.is(await world.store.head(staged.object.key), undefined)
+      t.is(await world.store.head(staged.object.key, 0), undefined)
     })
 
     test(`contract: discarding ${size} kept bytes does nothing`, async t => {
@@ -225,7 +229,7 @@ export function testObjectStore(open: (t: ExecutionContext) => Promise<StoreWorl
       const world = await open(t)
       const staged = await world.store.stage(bytesOf(size), { maxBytes })
       await t.throwsAsync(world.store.keep([staged], notRecorded), { instanceOf: NotRecorded })
-      t.is(await world.store.head(staged.object.key), undefined)
+      t.is(await world.store.head(staged.object.key, 0), undefined)
       t.is((await listed(world)).size, 0)
     })
 
@@ -239,7 +243,7 @@ export function testObjectStore(open: (t: ExecutionContext) => Promise<StoreWorl
         }),
       )
       await t.throwsAsync(undone, { instanceOf: NotRecorded })
-      t.is(await world.store.head(staged.object.key), undefined)
+      t.is(await world.store.head(staged.object.key, 0), undefined)
     })
 
     test(`contract: a failed keep leaves equal ${size} bytes alone that have a row already`, async t => {
@@ -268,7 +272,7 @@ export function testObjectStore(open: (t: ExecutionContext) => Promise<StoreWorl
         world.store.keep([staged], async () => {}),
         { instanceOf: TypeError },
       )
-      t.is(await world.store.head(staged.object.key), undefined)
+      t.is(await world.store.head(staged.object.key, 0), undefined)
     })
 
     test(`contract: many keeps of equal ${size} bytes at once make one object`, async t => {
@@ -323,7 +327,7 @@ export function testObjectStore(open: (t: ExecutionContext) => Promise<StoreWorl
       const staged = await Promise.all(Array.from({ length: 4 }, () => world.store.stage(bytesOf(size), { maxBytes })))
       const outcomes = await Promise.allSettled(staged.map(one => world.store.keep([one], notRecorded)))
       t.true(outcomes.every(({ status }) => status === 'rejected'))
-      t.is(await world.store.head(keyOf(bytesOf(size))), undefined)
+      t.is(await world.store.head(keyOf(bytesOf(size)), 0), undefined)
       t.is((await listed(world)).size, 0)
     })
 
@@ -345,7 +349,7 @@ export function testObjectStore(open: (t: ExecutionContext) => Promise<StoreWorl
       world.rows.delete(key)
       const first = world.transaction(world.store.removal(key))
       t.true(first === 'leaving' || first === 'gone')
-      t.is(await world.store.head(key), undefined)
+      t.is(await world.store.head(key, 0), undefined)
       await world.store.tidy()
       if (first === 'leaving') t.is(world.transaction(world.store.removal(key)), 'gone')
       t.is((await listed(world)).size, 0)
@@ -355,7 +359,7 @@ export function testObjectStore(open: (t: ExecutionContext) => Promise<StoreWorl
       const world = await open(t)
       const key = await store(world, bytesOf(size))
       remove(world, key)
-      t.is(await world.store.head(key), undefined)
+      t.is(await world.store.head(key, 0), undefined)
       t.is(await world.store.get(key), undefined)
       remove(world, key)
       await world.store.close()
@@ -577,7 +581,7 @@ export function testObjectStore(open: (t: ExecutionContext) => Promise<StoreWorl
       const report = await world.store.recover(key => world.rows.has(key))
       t.deepEqual(report, { abandonedUploads: 0, unrecordedObjects: 0, emptiedTrash: 0, oddities: [] })
     }
-    for (const key of keys) t.not(await world.store.head(key), undefined)
+    for (const key of keys) t.not(await world.store.head(key, 0), undefined)
   })
 }
 
