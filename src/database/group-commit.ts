@@ -31,7 +31,14 @@ const sealEvery = 1000
 /** Turns of the event loop that a group waits at most for others to join it. */
 const mostTurns = 4
 
-export function makeGroupCommit(sql: BetterSqlite3.Database): {
+/** Milliseconds. Beside upkeep a turn may take long by itself, and then a further one is no bargain. */
+const longestGathering = 2
+
+/** @param now milliseconds on a clock that nobody can set */
+export function makeGroupCommit(
+  sql: BetterSqlite3.Database,
+  now: () => number = () => performance.now(),
+): {
   write: Write
   writeAlone: WriteAlone
   hold(): () => void
@@ -137,10 +144,11 @@ export function makeGroupCommit(sql: BetterSqlite3.Database): {
    * Those who were answered together do not come back all within one turn, so a group waits for as long as each turn brings more of them.
    * Who is alone, as the one before was, waits for nobody.
    */
-  function gather(known: number, turn: number): void {
+  function gather(known: number, turn: number, since = now()): void {
     setImmediate(() => {
       const isGrowing = queue.length > known
-      if (isGrowing && turn < mostTurns) gather(queue.length, turn + 1)
+      const isTime = turn === mostTurns || now() - since > longestGathering
+      if (isGrowing && !isTime) gather(queue.length, turn + 1, since)
       else flush()
     })
   }

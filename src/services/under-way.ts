@@ -19,8 +19,7 @@ export function makeUnderWay(): UnderWay {
     during(work) {
       const task = work()
       running += 1
-      task.then(end, end)
-      return task
+      return task.finally(end)
     },
 
     async settled(ms) {

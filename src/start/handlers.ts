@@ -10,7 +10,7 @@ import { makeApi } from '../http/api.ts'
 import { makeEdge } from '../http/edge.ts'
 import { makeQuickApi } from '../http/quick/api.ts'
 import { makeQuickEdge } from '../http/quick/edge.ts'
-import type { QuickWay } from '../http/quick/quick-way.ts'
+import { eitherWay } from '../http/quick/either-way.ts'
 import { makeLogExchange } from '../http/request-log.ts'
 import type { Arrivals } from '../services/arrivals.ts'
 import type { Gate } from '../services/gate.ts'
@@ -47,7 +47,7 @@ export function makeEdgeHandler({
 }: HandlerOptions & { readonly verify: VerifyGrant }): RequestHandler {
   const sluice = { ...common(options), verify }
   const logExchange = makeLogExchange(sluice)
-  return eitherWay(makeQuickEdge(sluice, logExchange), makeEdge(sluice, logExchange).callback())
+  return eitherWay(sluice, makeQuickEdge(sluice, logExchange), makeEdge(sluice, logExchange).callback())
 }
 
 export function makeApiHandler({ sign, edgeUrl, pageDirectory, ...options }: ApiHandlerOptions): RequestHandler {
@@ -76,13 +76,7 @@ export function makeApiHandler({ sign, edgeUrl, pageDirectory, ...options }: Api
   }
   const logExchange = makeLogExchange(sluice)
   const api = { sessions, forward, versions, verifyFederation, rates, logExchange, pageDirectory }
-  return eitherWay(makeQuickApi(sluice, api), makeApi(sluice, api).callback())
-}
-
-function eitherWay(quick: QuickWay, usual: RequestHandler): RequestHandler {
-  return async (request, response) => {
-    if (!(await quick(request, response))) await usual(request, response)
-  }
+  return eitherWay(sluice, makeQuickApi(sluice, api), makeApi(sluice, api).callback())
 }
 
 function common({ config, foundation, arrivals, decoding }: HandlerOptions) {

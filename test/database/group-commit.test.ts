@@ -8,7 +8,8 @@ import { MediaError } from '../../src/domain/errors.ts'
 import { tempDir } from '../support/temp-dir.ts'
 import { until } from '../support/until.ts'
 
-function openTable(t: ExecutionContext) {
+/** @param now stands still unless said otherwise, so that the load of the machine makes no difference */
+function openTable(t: ExecutionContext, now = () => 0) {
   const statements: string[] = []
   const sql = new BetterSqlite3(join(tempDir(t), 'x.db'), { verbose: text => statements.push(String(text)) })
   t.teardown(() => sql.close())
@@ -20,7 +21,7 @@ function openTable(t: ExecutionContext) {
       .all()
       .map(row => row.n)
   const commits = () => statements.filter(text => text === 'COMMIT').length
-  return { sql, insert, all, commits, statements, ...makeGroupCommit(sql) }
+  return { sql, insert, all, commits, statements, ...makeGroupCommit(sql, now) }
 }
 
 test('writes of one turn share one commit', async t => {
@@ -49,6 +50,15 @@ test('a group waits as long as each turn brings more to it, but not for ever', a
     await setImmediate()
   }
   t.true(all().length < 10)
+  await Promise.all(written)
+})
+
+test('a turn that takes long is the last that a group waits', async t => {
+  let time = 0
+  const { write, insert, commits } = openTable(t, () => (time += 3))
+  const written = [write(() => insert.run(1)), write(() => insert.run(2))]
+  await setImmediate()
+  t.is(commits(), 1)
   await Promise.all(written)
 })
 
