@@ -45,7 +45,7 @@ function goalsOf(picture: PictureName): { readonly thumbnails: readonly Goal[]; 
         against: 'thumbnail set alone',
         atMost: 1.15,
         between:
-          'Of some 7 ms beyond drawing, 2.4 go before it: the request, a look at the beginning, and reading the rest; 2.1 after it, two names with their directories, the commit, and the answer; 1 to 2 in drawing beside the two files of thumbnails beyond 32 KiB and their syncs; 1.4 are HTTP and the client.',
+          'Some 2 ms go before drawing: the request, a look at the beginning, and reading the rest; 2 after it: two names with their directories, the commit, and the answer; 1 to 2 in drawing beside the two files of thumbnails beyond 32 KiB and their syncs.',
       },
     ],
   }
@@ -84,7 +84,7 @@ export const pictureTrials: readonly Trial[] = [
         atMost: 10,
         known: '340 / 9 ms',
         between:
-          'Two pictures at once keep two cores busy: what is left is mostly waiting for one, of each thread of the server up to 15 ms. The thread pool has threads to spare. One picture at a time halves the median, and draws a seventh fewer.',
+          'Two pictures at once keep two cores busy: what is left is mostly waiting for one. One picture at a time halves the median, and draws a seventh fewer.',
       },
       {
         title: 'p99 of GET /health while eight thumbnail jobs wait',
