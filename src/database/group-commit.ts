@@ -1,6 +1,7 @@
 /**
- * Many requests, one sync: the writes that arrive together share a transaction and are answered after its COMMIT. With `synchronous = FULL` this costs hardly more than committing without a sync (measured: 2 to 3.6 × the rate of one
- * transaction per request), so durability need not be traded for speed.
+ * Many requests, one sync: the writes that arrive together share a transaction and are answered after its COMMIT. With
+ * `synchronous = FULL` this costs hardly more than committing without a sync (measured: 2 to 3.6 × the rate of one transaction per
+ * request), so durability need not be traded for speed.
  */
 import type BetterSqlite3 from 'better-sqlite3'
 import { failPoint } from '../domain/fail-point.ts'

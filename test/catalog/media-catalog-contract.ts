@@ -172,21 +172,26 @@ export function mediaCatalogContract(test: TestFn, open: (t: ExecutionContext) =
     t.deepEqual(await reaped(catalog), ['2', '3'], 'what was refused never had a row')
   })
 
-  test('an upload that was recorded before the clock was set back stands in nobody’s way', async t => {
-    const catalog = open(t)
-    await reserve(catalog, 'a')
-    await upload(catalog, 'a', object('1'), expiry - 1, expiry - 2)
-    await upload(catalog, 'a', object('2'), expiry - 62_000, expiry - 62_001)
-    t.like(await catalog.find(media('a')), { state: 'uploaded', object: object('2') })
-  })
-
-  test('an upload that began before the clock was set back, and ended after it, stands in nobody’s way either', async t => {
-    const catalog = open(t)
-    await reserve(catalog, 'a')
-    await upload(catalog, 'a', object('1'), expiry - 62_001, expiry - 1000)
-    await upload(catalog, 'a', object('2'), expiry - 61_000, expiry - 61_500)
-    t.like(await catalog.find(media('a')), { state: 'uploaded', object: object('2') })
-  })
+  for (const { when, first, second } of [
+    {
+      when: 'was recorded before the clock was set back stands in nobody’s way',
+      first: { at: expiry - 1, began: expiry - 2 },
+      second: { at: expiry - 62_000, began: expiry - 62_001 },
+    },
+    {
+      when: 'began before the clock was set back, and ended after it, stands in nobody’s way either',
+      first: { at: expiry - 62_001, began: expiry - 1000 },
+      second: { at: expiry - 61_000, began: expiry - 61_500 },
+    },
+  ]) {
+    test(`an upload that ${when}`, async t => {
+      const catalog = open(t)
+      await reserve(catalog, 'a')
+      await upload(catalog, 'a', object('1'), first.at, first.began)
+      await upload(catalog, 'a', object('2'), second.at, second.began)
+      t.like(await catalog.find(media('a')), { state: 'uploaded', object: object('2') })
+    })
+  }
 
   test('where to look first changes nothing about what is found', async t => {
     const catalog = open(t)
